@@ -1,0 +1,140 @@
+"""Batch normalization with one set of statistics and affine terms per branch."""
+
+import keras
+from keras import ops
+
+FROZEN_STATISTICS = ("fixed", "adapting")
+
+
+@keras.saving.register_keras_serializable("adafilter_tf")
+class GatedBatchNormalization(keras.layers.Layer):
+    """Normalizes the frozen and the tuned branch apart, then lets the gates choose.
+
+        y = g * BN_F(tuned) + (1 - g) * BN_S(frozen)
+
+    Source: Guo et al. 2020, arXiv 1911.09659, gated batch normalization. Each BN is an
+    affine map per channel, so the two maps and the choice are folded into one multiply
+    of each branch and one sum: `y = tuned * a + frozen * b + c` with a, b and c [B, N].
+
+    In training the tuned branch is normalized by the batch's statistics, taken over all
+    images and not just those that chose it: with all gates 1 this is the ordinary batch
+    norm of fine-tuning. The frozen branch's gamma and beta never change.
+
+    Call arguments:
+        frozen, tuned: [B, H, W, N], the two branches; one tensor twice for a batch norm
+            that follows no gated convolution.
+        gates: [B, N] in {0, 1}, 1 = tuned.
+        training: Whether batch statistics are used; a layer with `trainable=False` uses
+            the moving ones.
+
+    Returns:
+        [B, H, W, N].
+
+    Args:
+        momentum, epsilon, center, scale, synchronized: As in
+            `keras.layers.BatchNormalization`.
+        frozen_statistics: "fixed" normalizes the frozen branch by its pre-trained
+            moving statistics, so that gates of 0 give the pre-trained features even in
+            training; "adapting" treats them as the tuned branch's.
+
+    Raises:
+        ValueError: When `frozen_statistics` is unknown.
+    """
+
+    def __init__(
+        self,
+        momentum=0.99,
+        epsilon=1e-3,
+        center=True,
+        scale=True,
+        synchronized=False,
+        frozen_statistics="fixed",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        if frozen_statistics not in FROZEN_STATISTICS:
+            raise ValueError(
+                f"Received frozen_statistics={frozen_statistics!r}; allowed are "
+                f"{', '.join(FROZEN_STATISTICS)}."
+            )
+        self.momentum = momentum
+        self.epsilon = epsilon
+        self.center = center
+        self.scale = scale
+        self.synchronized = synchronized
+        self.frozen_statistics = frozen_statistics
+
+    def build(self, frozen_shape, tuned_shape=None, gates_shape=None):
+        """Creates gamma, beta and the moving statistics of each branch."""
+        shape = (frozen_shape[-1],)
+        for branch, trainable in (("frozen", False), ("tuned", True)):
+            for name, initializer, learned, used in (
+                ("gamma", "ones", True, self.scale),
+                ("beta", "zeros", True, self.center),
+                ("moving_mean", "zeros", False, True),
+                ("moving_variance", "ones", False, True),
+            ):
+                weight = None
+                if used:
+                    weight = self.add_weight(
+                        name=f"{branch}_{name}",
+                        shape=shape,
+                        initializer=initializer,
+                        trainable=trainable and learned,
+                        autocast=False,
+                    )
+                setattr(self, f"{branch}_{name}", weight)
+
+    def call(self, frozen, tuned, gates, training=None):
+        """Returns the normalized branch that each image's gates choose, per channel."""
+        training = bool(training) and self.trainable
+        # Half precision has neither the range nor the digits for the statistics.
+        frozen, tuned = (ops.cast(branch, "float32") for branch in (frozen, tuned))
+        gates = ops.expand_dims(ops.cast(gates, "float32"), (1, 2))  # [B, 1, 1, N]
+        adapting = training and self.frozen_statistics == "adapting"
+        frozen_scale, frozen_offset = self._affine("frozen", frozen, adapting)
+        tuned_scale, tuned_offset = self._affine("tuned", tuned, training)
+        outputs = (
+            tuned * (gates * tuned_scale)
+            + frozen * ((1 - gates) * frozen_scale)
+            + (gates * tuned_offset + (1 - gates) * frozen_offset)
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def compute_output_spec(self, frozen, tuned, gates, training=None):
+        """Returns the shape and dtype of `call`'s result."""
+        return keras.KerasTensor(frozen.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "synchronized": self.synchronized,
+            "frozen_statistics": self.frozen_statistics,
+        }
+
+    def _affine(self, branch, inputs, use_batch_statistics):
+        """Returns scale [N] and offset [N] of one branch's batch norm."""
+        moving_mean = getattr(self, f"{branch}_moving_mean")
+        moving_variance = getattr(self, f"{branch}_moving_variance")
+        mean, variance = moving_mean, moving_variance
+        if use_batch_statistics:
+            mean, variance = ops.moments(
+                inputs, axes=(0, 1, 2), synchronized=self.synchronized
+            )
+            for moving, batch in ((moving_mean, mean), (moving_variance, variance)):
+                moving.assign(
+                    moving * self.momentum
+                    + ops.stop_gradient(batch) * (1 - self.momentum)
+                )
+        scale = ops.rsqrt(variance + self.epsilon)
+        gamma = getattr(self, f"{branch}_gamma")
+        if gamma is not None:
+            scale = scale * gamma
+        offset = -mean * scale
+        beta = getattr(self, f"{branch}_beta")
+        return scale, offset if beta is None else offset + beta

@@ -1,0 +1,1 @@
+"""Backbones, their gated forms and the head; Keras alone."""

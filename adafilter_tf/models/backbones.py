@@ -1,0 +1,181 @@
+"""One door to every backbone: what it is, where its weights come from, what it reads."""
+
+import dataclasses
+import os
+import pathlib
+import re
+from collections.abc import Callable
+
+import keras
+
+from adafilter_tf import errors, layers
+from adafilter_tf.models import resnet14
+
+_WEIGHTS_FOLDER = pathlib.Path(__file__).parent / "weights"
+# What the networks of keras.applications were trained on: keras.src.applications,
+# imagenet_utils.preprocess_input, modes "caffe", "tf" and "torch".
+_CAFFE = {
+    "mean": (103.939, 116.779, 123.68),
+    "standard_deviation": (1.0, 1.0, 1.0),
+    "reverse_channels": True,
+}
+_PLUS_MINUS_ONE = {"mean": (127.5,) * 3, "standard_deviation": (127.5,) * 3}
+_IMAGENET = {
+    "mean": (123.675, 116.28, 103.53),
+    "standard_deviation": (58.395, 57.12, 57.375),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class BackboneSpec:
+    """A row of the table of backbones.
+
+    Attributes:
+        build: Function (weights, input_tensor) -> functional model without top.
+        normalization: Arguments of `PixelNormalization`; None when the network
+            normalizes pixels itself.
+        channels: 3 for RGB, 1 for grey images.
+        image_size: Usual height and width, in pixels.
+        min_image_size: Smallest height and width, in pixels.
+        bundled_weights: File in `models/weights` that holds the pre-trained weights;
+            None when Keras downloads them from its ImageNet collection.
+    """
+
+    build: Callable[..., keras.Model]
+    normalization: dict | None
+    channels: int = 3
+    image_size: int = 224
+    min_image_size: int = 32
+    bundled_weights: str | None = None
+
+
+def _application(build: Callable, normalization: dict | None) -> BackboneSpec:
+    def without_top(weights, input_tensor):
+        return build(include_top=False, weights=weights, input_tensor=input_tensor)
+
+    return BackboneSpec(without_top, normalization)
+
+
+BACKBONES = {
+    "resnet14": BackboneSpec(
+        build=lambda weights, input_tensor: resnet14.resnet14(
+            input_tensor=input_tensor
+        ),
+        normalization={
+            "mean": (resnet14.PIXEL_MEAN,),
+            "standard_deviation": (resnet14.PIXEL_STD,),
+        },
+        channels=1,
+        image_size=32,
+        min_image_size=16,
+        bundled_weights="resnet14_fashion_mnist.weights.h5",
+    ),
+    "resnet50": _application(keras.applications.ResNet50, _CAFFE),
+    "resnet101": _application(keras.applications.ResNet101, _CAFFE),
+    "resnet152": _application(keras.applications.ResNet152, _CAFFE),
+    "resnet50v2": _application(keras.applications.ResNet50V2, _PLUS_MINUS_ONE),
+    "resnet101v2": _application(keras.applications.ResNet101V2, _PLUS_MINUS_ONE),
+    "resnet152v2": _application(keras.applications.ResNet152V2, _PLUS_MINUS_ONE),
+    "vgg16": _application(keras.applications.VGG16, _CAFFE),
+    "mobilenetv2": _application(keras.applications.MobileNetV2, _PLUS_MINUS_ONE),
+    "densenet121": _application(keras.applications.DenseNet121, _IMAGENET),
+    "efficientnetb0": _application(keras.applications.EfficientNetB0, None),
+}
+
+
+def build_backbone(
+    name: str,
+    *,
+    image_size: int,
+    weights: str = "pretrained",
+    synchronized: bool = False,
+) -> keras.Model:
+    """Builds a backbone that reads pixels 0..255 and has its weights.
+
+    Args:
+        name: A key of `BACKBONES`.
+        image_size: Height and width of the input, in pixels.
+        weights: "pretrained" (the bundled file or Keras' ImageNet weights), "random",
+            or the path of a weights file (`.weights.h5`, or a Keras application's own
+            `_notop.h5`).
+        synchronized: Whether batch norms in training share their statistics over the
+            replicas of a `tf.distribute` strategy.
+
+    Returns:
+        A functional model of float32 pixels [B, image_size, image_size, channels] to
+        feature maps [B, H, W, C].
+
+    Raises:
+        UsageError: When the name or the image size is not possible.
+        RunError: When the weights cannot be had.
+    """
+    spec = get_spec(name)
+    if image_size < spec.min_image_size:
+        raise errors.UsageError(
+            f"Received image_size={image_size}; {name} needs at least "
+            f"{spec.min_image_size} pixels. Set --image_size={spec.min_image_size} or "
+            "more."
+        )
+    pixels = keras.Input((image_size, image_size, spec.channels), name="images")
+    inputs = pixels
+    if spec.normalization is not None:
+        inputs = layers.PixelNormalization(
+            **spec.normalization, dtype="float32", name="pixel_normalization"
+        )(pixels)
+    backbone = _load(name, spec, inputs, weights)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.synchronized = synchronized
+    return keras.Model(pixels, backbone.outputs[0], name=name)
+
+
+def get_spec(name: str) -> BackboneSpec:
+    """Returns the row of a backbone.
+
+    Raises:
+        UsageError: When there is none of that name.
+    """
+    if name not in BACKBONES:
+        raise errors.UsageError(
+            f"Received --backbone={name}; allowed are {', '.join(BACKBONES)}."
+        )
+    return BACKBONES[name]
+
+
+def _load(name, spec, inputs, weights) -> keras.Model:
+    if weights == "random":
+        return spec.build(None, inputs)
+    if weights != "pretrained":
+        return _load_file(name, spec.build(None, inputs), weights)
+    if spec.bundled_weights:
+        path = _WEIGHTS_FOLDER / spec.bundled_weights
+        return _load_file(name, spec.build(None, inputs), str(path))
+    try:
+        return spec.build("imagenet", inputs)
+    except Exception as error:  # Keras raises bare Exception when a download fails.
+        url = re.search(r"https?://\S+\.h5", str(error))
+        if url is None:
+            raise
+        folder = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "models")
+        raise errors.RunError(
+            f"The ImageNet weights of {name} are neither in {folder} nor could they be "
+            f"downloaded from {url.group()}. Put that file into {folder} by hand, give "
+            "its path with --weights=PATH, or run without a network with "
+            "--flagfile=configs/quickstart.cfg."
+        ) from error
+
+
+def _load_file(name: str, backbone: keras.Model, path: str) -> keras.Model:
+    if not os.path.isfile(path):
+        raise errors.RunError(
+            f"The weights file {path} of {name} does not exist; --weights takes "
+            "pretrained, random or the path of an .h5 file."
+        )
+    try:
+        backbone.load_weights(path)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise errors.RunError(
+            f"The weights file {path} does not fit {name} without its top: {reason}"
+        ) from error
+    return backbone

@@ -1,0 +1,95 @@
+"""The layers of a functional Keras model in the order of their calls, and its blocks."""
+
+import dataclasses
+import re
+
+import keras
+
+from adafilter_tf import errors
+
+# ResNet: conv4_block2_1_conv; MobileNetV2: block_16_expand; EfficientNet: block7a_se;
+# VGG: block5_conv3; the bundled ResNet: stage3_block2_conv1.
+_BLOCK_NAME = re.compile(r"((?:conv|stage)\d+_block\d+|block_?\d+[a-z]?)(?:_|$)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One layer of a model, as it is called there.
+
+    Attributes:
+        layer: The layer (or stateless Keras operation).
+        inputs: Names of the layers whose outputs it reads.
+    """
+
+    layer: object
+    inputs: tuple[str, ...]
+
+
+def list_calls(model: keras.Model) -> list[Call]:
+    """Returns the calls of a functional model in Keras' order of execution.
+
+    The order is topological and the one in which `keras.models.clone_model` calls
+    layers. A block's projection shortcut and the last convolution of its main path lie
+    at the same depth of the graph; in the ResNets of keras.applications the shortcut
+    comes second.
+
+    Raises:
+        RunError: When the model is not functional, or one of its layers has other calls
+            in it or outside of it.
+    """
+    if not isinstance(model, keras.Model) or not hasattr(model, "operations"):
+        raise errors.RunError(
+            f"Received a {type(model).__name__} as backbone; it must be a functional "
+            "Keras model: build it with keras.Model(inputs, outputs)."
+        )
+    producers = {id(tensor): tensor for tensor in model.inputs}
+    calls, seen = [], set()
+
+    def record(layer, *args, **kwargs):
+        reads = []
+        for tensor in keras.tree.flatten((args, kwargs)):
+            if isinstance(tensor, keras.KerasTensor):
+                _check_called_once(producers.get(id(tensor)), tensor)
+                reads.append(producers[id(tensor)].name)
+        # A second call would find the output of the first one here.
+        _check_called_once(layer if layer.name not in seen else None, layer.output)
+        seen.add(layer.name)
+        calls.append(Call(layer, tuple(reads)))
+        for tensor in keras.tree.flatten(layer.output):
+            producers[id(tensor)] = layer
+        return layer.output
+
+    # Cloning onto the model's own tensors calls nothing: it only walks the graph.
+    keras.models.clone_model(
+        model,
+        input_tensors=model.input,
+        clone_function=lambda layer: layer,
+        call_function=record,
+    )
+    return calls
+
+
+def _check_called_once(producer, tensor: keras.KerasTensor) -> None:
+    if producer is None:
+        layer = tensor._keras_history.operation
+        raise errors.RunError(
+            f"Layer {layer.name!r} ({type(layer).__name__}) is called more than once; "
+            "only layers that are called once can be converted. Give each call a layer "
+            "of its own."
+        )
+
+
+def group_blocks(model: keras.Model) -> dict[str, list[str]]:
+    """Returns the model's blocks: block name to the names of its layers, in order.
+
+    A block is what the usual names of Keras' backbones call one, such as
+    `conv4_block2`. Layers without a block in their name belong to the block before
+    them; the ones in front of the first block are the block "stem".
+    """
+    blocks: dict[str, list[str]] = {"stem": []}
+    current = "stem"
+    for call in list_calls(model):
+        match = _BLOCK_NAME.match(call.layer.name)
+        current = match.group(1) if match else current
+        blocks.setdefault(current, []).append(call.layer.name)
+    return {name: layers for name, layers in blocks.items() if layers}

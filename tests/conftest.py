@@ -1,0 +1,75 @@
+"""Shared by all tests: small networks whose every weight says something."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import pytest
+
+from adafilter_tf import optimization, training
+
+
+@pytest.fixture(autouse=True)
+def _same_start():
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+    keras.backend.clear_session()
+
+
+def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
+    """Gives batch norms and biases values that show when they are left out."""
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights(
+                [rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()]
+            )
+        elif getattr(layer, "use_bias", False):
+            layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
+    return model
+
+
+def tiny_resnet(size: int = 8, channels: int = 3) -> keras.Model:
+    """A stem and one residual block with a projection shortcut, 8 and 12 filters."""
+    layers = keras.layers
+    images = keras.Input((size, size, channels))
+    x = layers.Conv2D(8, 3, padding="same", use_bias=False, name="stem_conv")(images)
+    x = layers.BatchNormalization(momentum=0.9, name="stem_bn")(x)
+    x = stem = layers.ReLU(name="stem_relu")(x)
+    x = layers.Conv2D(12, 3, strides=2, padding="same", name="stage1_block1_conv1")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="stage1_block1_bn1")(x)
+    x = layers.ReLU(name="stage1_block1_relu1")(x)
+    x = layers.Conv2D(12, 3, padding="same", name="stage1_block1_conv2")(x)
+    x = layers.BatchNormalization(momentum=0.9, name="stage1_block1_bn2")(x)
+    y = layers.Conv2D(12, 1, strides=2, name="stage1_block1_shortcut_conv")(stem)
+    y = layers.BatchNormalization(momentum=0.9, name="stage1_block1_shortcut_bn")(y)
+    x = layers.Add(name="stage1_block1_add")([x, y])
+    x = layers.ReLU(name="stage1_block1_out")(x)
+    return randomize(keras.Model(images, x, name="tiny_resnet"))
+
+
+def random_images(*shape: int, seed: int = 0) -> np.ndarray:
+    """Float32 images with values around zero."""
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+LABELS = np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2, 0, 1]]
+
+
+def compile_sgd(model: keras.Model, total_steps: int = 10) -> keras.Model:
+    """Compiles a classifier as a run does, by SGD."""
+    options = optimization.OptimizerOptions(
+        "sgd", 0.05, 0.05, 0.01, weight_decay=1e-3, warmup_fraction=0.0
+    )
+    optimizer = optimization.create_optimizer(options, total_steps=total_steps)
+    training.compile_model(model, optimizer, jit_compile=False)
+    return model
+
+
+def train(model: keras.Model, steps: int = 5) -> list[float]:
+    """Takes steps on one batch of eight images of three classes; gives the losses."""
+    images = random_images(8, 8, 8, 3)
+    return [float(model.train_on_batch(images, LABELS)[0]) for _ in range(steps)]

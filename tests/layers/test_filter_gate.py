@@ -1,0 +1,69 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adafilter_tf import layers
+
+
+def test_hard_gate_thresholds_at_one_half_exactly():
+    probabilities = np.array([[0.0, 0.49999, 0.5, 0.50001, 1.0]], "float32")
+    gates = keras.ops.convert_to_numpy(layers.hard_gate(probabilities))
+    assert gates.tolist() == [[0.0, 0.0, 0.0, 1.0, 1.0]]
+
+
+def test_gradient_passes_straight_through():
+    probabilities = tf.constant([[0.1, 0.5, 0.9]])
+    weights = tf.constant([[3.0, -2.0, 7.0]])
+    with tf.GradientTape() as tape:
+        tape.watch(probabilities)
+        loss = tf.reduce_sum(weights * layers.hard_gate(probabilities))
+    assert tape.gradient(loss, probabilities).numpy().tolist() == [[3.0, -2.0, 7.0]]
+
+
+def test_gate_gradient_equals_finite_differences_of_the_soft_blend():
+    """I4: the loss's slope in p is its slope in g, the blend being linear in g."""
+    rng = np.random.default_rng(0)
+    images = rng.normal(size=(2, 5, 5, 3))
+    probabilities = rng.uniform(size=(2, 4))
+    convolution = layers.GatedConv2D(4, (3, 3), dtype="float64")
+    convolution.build(images.shape)
+    convolution.tuned_kernel.assign(rng.normal(size=(3, 3, 3, 4)))
+    gate = layers.FilterGate(dtype="float64")
+
+    def loss(gates):
+        return tf.reduce_sum(tf.square(convolution(images, gates)))
+
+    with tf.GradientTape() as tape:
+        p = tf.constant(probabilities)
+        tape.watch(p)
+        value = loss(gate(p))
+    gradient = tape.gradient(value, p).numpy()
+    hard = (probabilities > 0.5).astype("float64")
+    step = 1e-6
+    for index in np.ndindex(hard.shape):
+        above, below = hard.copy(), hard.copy()
+        above[index] += step
+        below[index] -= step
+        slope = (loss(tf.constant(above)) - loss(tf.constant(below))) / (2 * step)
+        # float64 differences with this step are good to about eight digits.
+        np.testing.assert_allclose(gradient[index], slope, 1e-6)
+
+
+@pytest.mark.parametrize(("policy", "value"), [("all_tuned", 1), ("all_frozen", 0)])
+def test_forced_policies_ignore_the_probabilities(policy, value):
+    gates = layers.FilterGate(policy)(np.array([[0.1, 0.9]], "float32"))
+    assert keras.ops.convert_to_numpy(gates).tolist() == [[value, value]]
+
+
+def test_gates_stay_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    # 0.5001 rounds to 0.5 in float16, which would close the gate.
+    gates = layers.FilterGate()(np.array([[0.5001]], "float32"))
+    assert gates.dtype == "float32"
+    assert float(gates[0, 0]) == 1.0
+
+
+def test_unknown_policy_is_named_with_the_allowed_ones():
+    with pytest.raises(ValueError, match="Received gate policy 'some'; allowed are"):
+        layers.FilterGate("some")

@@ -1,0 +1,30 @@
+import numpy as np
+import pytest
+
+from adafilter_tf import errors
+from adafilter_tf.methods import fine_tuning
+from tests.conftest import compile_sgd, tiny_resnet, train
+
+
+@pytest.mark.parametrize(
+    ("tune_blocks", "changed"),
+    [("all", {"stem", "stage1", "head"}), ("1", {"stage1", "head"}), ("none", {"head"})],
+)
+def test_only_the_chosen_blocks_change(tune_blocks, changed):
+    """Moving statistics count as a change: a frozen block is frozen whole."""
+    model = compile_sgd(fine_tuning.build(tiny_resnet(), 3, tune_blocks=tune_blocks))
+    before = {w.path: w.numpy() for w in model.weights}
+    train(model)
+    found = {
+        w.path.split("_")[0].split("/")[0]
+        for w in model.weights
+        if not np.array_equal(w.numpy(), before[w.path])
+    }
+    assert found == changed
+
+
+@pytest.mark.parametrize("tune_blocks", ["3", "0", "some"])
+def test_impossible_number_of_blocks_is_refused(tune_blocks):
+    message = f"--tune_blocks={tune_blocks}; allowed are all, none, .* 1 to 2: stem, st"
+    with pytest.raises(errors.UsageError, match=message):
+        fine_tuning.build(tiny_resnet(), 3, tune_blocks=tune_blocks)

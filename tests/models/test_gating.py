@@ -1,0 +1,192 @@
+import keras
+import numpy as np
+import pytest
+
+from adafilter_tf import errors, layers
+from adafilter_tf.models import gating
+from tests.conftest import random_images, randomize, tiny_resnet
+
+APPLICATIONS = {
+    "ResNet50": keras.applications.ResNet50,
+    "ResNet101": keras.applications.ResNet101,
+    "ResNet152": keras.applications.ResNet152,
+    "ResNet50V2": keras.applications.ResNet50V2,
+    "ResNet101V2": keras.applications.ResNet101V2,
+    "ResNet152V2": keras.applications.ResNet152V2,
+    "VGG16": keras.applications.VGG16,
+    "MobileNetV2": keras.applications.MobileNetV2,
+    "DenseNet121": keras.applications.DenseNet121,
+    "EfficientNetB0": keras.applications.EfficientNetB0,
+}
+
+
+def gate_values(model, images):
+    gates = gating.list_gates(model)
+    values = keras.Model(model.input, list(gates.values()))(images)
+    return dict(zip(gates, map(keras.ops.convert_to_numpy, values), strict=True))
+
+
+@pytest.mark.parametrize("build", APPLICATIONS.values(), ids=APPLICATIONS.keys())
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+def test_gated_network_starts_as_the_pretrained_one(build):
+    """I1, with weights and statistics that show a missing or exchanged copy."""
+    backbone = build(include_top=False, weights=None, input_shape=(64, 64, 3))
+    randomize(backbone)
+    gated = gating.add_gates(backbone)
+    images = random_images(1, 64, 64, 3)
+    expected = keras.ops.convert_to_numpy(backbone(images, training=False))
+    actual = keras.ops.convert_to_numpy(gated(images, training=False))
+    assert np.abs(expected).max() > 1e-2
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+    gates = np.concatenate([g.ravel() for g in gate_values(gated, images).values()])
+    assert 0.2 < gates.mean() < 0.8  # both branches were asked
+
+
+@pytest.mark.parametrize("policy", ["learned", "all_tuned", "all_frozen"])
+def test_any_gates_give_the_pretrained_features_at_the_start(policy):
+    backbone = tiny_resnet()
+    images = random_images(4, 8, 8, 3)
+    gated = gating.add_gates(backbone, gate_policy=policy)
+    np.testing.assert_allclose(gated(images), backbone(images), atol=1e-4)
+
+
+def test_gates_are_decided_in_the_order_of_execution():
+    """Pinned: in Keras' ResNets the shortcut comes after the third convolution."""
+    backbone = keras.applications.ResNet50(
+        include_top=False, weights=None, input_shape=(32, 32, 3)
+    )
+    order = list(gating.list_gates(gating.add_gates(backbone)))
+    assert len(order) == 53
+    assert order[:6] == [
+        "conv1_conv",
+        "conv2_block1_1_conv",
+        "conv2_block1_2_conv",
+        "conv2_block1_3_conv",
+        "conv2_block1_0_conv",
+        "conv2_block2_1_conv",
+    ]
+
+
+def test_gates_follow_the_equations_by_hand():
+    """The cell, called by hand on the layers' inputs, gives the network's gates."""
+    gated = gating.add_gates(tiny_resnet(), gate_units=5)
+    images = random_images(3, 8, 8, 3)
+    cell = gated.get_layer("recurrent_gate")
+    state = (None, None)
+    for step, (name, gates) in enumerate(gate_values(gated, images).items()):
+        inputs = gated.get_layer(name).input
+        inputs = keras.Model(gated.input, inputs)(images)
+        probabilities, *state = cell(inputs, *state, step=step)
+        assert np.array_equal(gates, np.asarray(probabilities > 0.5))
+
+
+def test_gates_do_not_depend_on_the_rest_of_the_batch():
+    """I5."""
+    gated = gating.add_gates(tiny_resnet())
+    images = random_images(5, 8, 8, 3)
+    together, alone = gate_values(gated, images), gate_values(gated, images[2:3])
+    for name in together:
+        assert np.array_equal(together[name][2:3], alone[name])
+    np.testing.assert_allclose(
+        gated(images, training=False)[2:3], gated(images[2:3], training=False), atol=1e-6
+    )
+
+
+def test_gate_from_leaves_earlier_layers_frozen_and_ungated():
+    backbone = tiny_resnet()
+    gated = gating.add_gates(backbone, gate_from="stage1")
+    assert "stem_conv" not in gating.list_gates(gated)
+    assert len(gating.list_gates(gated)) == 3
+    assert isinstance(gated.get_layer("stem_conv"), keras.layers.Conv2D)
+    assert not any("stem" in w.path for w in gated.trainable_weights)
+    images = random_images(2, 8, 8, 3)
+    # Frozen batch norms run in inference mode, so training mode changes nothing there.
+    stem = keras.Model(gated.input, gated.get_layer("stem_relu").output)
+    reference = keras.Model(backbone.input, backbone.get_layer("stem_relu").output)
+    np.testing.assert_allclose(
+        stem(images, training=True), reference(images, training=False), atol=1e-6
+    )
+
+
+def test_batch_norm_without_convolution_before_it_has_gates_of_its_own():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(name="preact_bn")(images)
+    x = keras.layers.Conv2D(4, 3, name="conv", activation="relu")(x)
+    x = keras.layers.BatchNormalization(name="after_activation_bn")(x)
+    gated = gating.add_gates(keras.Model(images, x))
+    assert list(gating.list_gates(gated)) == ["preact_bn", "conv", "after_activation_bn"]
+
+
+def test_saved_network_loads_with_equal_outputs(tmp_path):
+    gated = gating.add_gates(tiny_resnet())
+    gated.save(tmp_path / "gated.keras")
+    loaded = keras.saving.load_model(tmp_path / "gated.keras")
+    images = random_images(2, 8, 8, 3)
+    assert np.array_equal(loaded(images), gated(images))
+    assert list(gating.list_gates(loaded)) == list(gating.list_gates(gated))
+    for mine, theirs in zip(gated.weights, loaded.weights, strict=True):
+        assert (mine.path, mine.trainable) == (theirs.path, theirs.trainable)
+
+
+def test_mixed_precision_network_gives_finite_half_precision_features():
+    keras.config.set_dtype_policy("mixed_float16")
+    gated = gating.add_gates(tiny_resnet())
+    outputs = gated(random_images(2, 8, 8, 3), training=True)
+    assert outputs.dtype == "float16"
+    assert np.isfinite(outputs).all()
+
+
+def test_every_gate_parameter_receives_a_gradient_once_the_branches_differ():
+    """I4, second half; at the start the branches are equal and the gradient is 0."""
+    tf = pytest.importorskip("tensorflow")
+    gated = gating.add_gates(tiny_resnet(), gate_units=4)
+    rng = np.random.default_rng(0)
+    for weight in gated.trainable_weights:
+        if "tuned_kernel" in weight.path:
+            weight.assign_add(rng.normal(0, 0.1, weight.shape))
+    cell = gated.get_layer("recurrent_gate")
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(gated(random_images(4, 8, 8, 3))))
+    gradients = tape.gradient(loss, [w.value for w in cell.trainable_weights])
+    for weight, gradient in zip(cell.trainable_weights, gradients, strict=True):
+        assert np.abs(gradient).max() > 0, weight.path
+
+
+def check_refused(backbone, message, **options):
+    with pytest.raises(errors.RunError, match=message):
+        gating.add_gates(backbone, **options)
+
+
+def test_layer_without_gated_form_is_named():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 3, name="first")(images)
+    x = keras.layers.SeparableConv2D(4, 3, name="second")(x)
+    message = "'second' of type SeparableConv2D has weights and no gated form"
+    check_refused(keras.Model(images, x), message)
+    x = keras.layers.Conv2DTranspose(4, 3, name="up")(images)
+    check_refused(keras.Model(images, x), "'up' of type Conv2DTranspose has")
+
+
+def test_shared_layer_is_named():
+    images = keras.Input((8, 8, 3))
+    shared = keras.layers.Conv2D(3, 3, padding="same", name="shared")
+    message = r"'shared' \(Conv2D\) is called more than once"
+    check_refused(keras.Model(images, shared(shared(images))), message)
+
+
+def test_regularized_layer_is_named():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(3, 3, kernel_regularizer="l2", name="conv")(images)
+    check_refused(keras.Model(images, x), "'conv' has a kernel_regularizer")
+
+
+def test_unknown_start_lists_the_convolutions():
+    message = "gate_from='conv9'; no layer .* are stem_conv, stage1_block1_conv1"
+    check_refused(tiny_resnet(), message, gate_from="conv9")
+
+
+def test_model_that_is_not_functional_is_refused():
+    class Subclassed(keras.Model):
+        pass
+
+    check_refused(Subclassed(), "Received a Subclassed as backbone; it must be a func")
