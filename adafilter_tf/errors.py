@@ -1,4 +1,4 @@
-"""The errors that a user can meet: one line each, and the exit code that goes with them."""
+"""The errors that a user can meet: one line each, with an exit code."""
 
 
 class RunError(ValueError):

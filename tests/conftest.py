@@ -73,3 +73,31 @@ def train(model: keras.Model, steps: int = 5) -> list[float]:
     """Takes steps on one batch of eight images of three classes; gives the losses."""
     images = random_images(8, 8, 8, 3)
     return [float(model.train_on_batch(images, LABELS)[0]) for _ in range(steps)]
+
+
+@pytest.fixture
+def mock_flowers(tmp_path):
+    """Oxford Flowers 102 as TFDS knows it, with 6 random images a split."""
+    import tensorflow_datasets as tfds
+
+    folder = tmp_path / "metadata"
+    builder = tfds.builder("oxford_flowers102", data_dir=str(folder))
+    template = tfds.core.ShardedFileTemplate(
+        data_dir=builder.data_dir,
+        dataset_name=builder.name,
+        filetype_suffix="tfrecord",
+    )
+    splits = [
+        tfds.core.SplitInfo(
+            name=name,
+            shard_lengths=[6],
+            num_bytes=0,
+            filename_template=template.replace(split=name),
+        )
+        for name in ("train", "validation", "test")
+    ]
+    builder.info.set_splits(tfds.core.splits.SplitDict(splits))
+    (folder / builder.info.full_name).mkdir(parents=True)
+    builder.info.write_to_directory(builder.data_dir)
+    with tfds.testing.mock_data(num_examples=6, data_dir=str(folder)):
+        yield

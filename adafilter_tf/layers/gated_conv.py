@@ -102,7 +102,9 @@ class GatedConv2D(keras.layers.Layer):
         if gates is not None:
             return keras.KerasTensor(shape, dtype=self.compute_dtype)
         # Two objects: a graph tells its tensors apart by identity.
-        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for _ in range(2))
+        return tuple(
+            keras.KerasTensor(shape, dtype=self.compute_dtype) for _ in range(2)
+        )
 
     def get_config(self):
         """Returns the arguments that rebuild the layer."""

@@ -1,4 +1,4 @@
-"""One door to every backbone: what it is, where its weights come from, what it reads."""
+"""One door to every backbone: what it reads and where its weights come from."""
 
 import dataclasses
 import os

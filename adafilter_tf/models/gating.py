@@ -219,7 +219,9 @@ def _check_convolution(layer: keras.Layer) -> None:
             "set gate_from to a layer after it."
         )
     _check_channels_last(layer, layer.data_format == "channels_last")
-    prefix = "depthwise" if isinstance(layer, keras.layers.DepthwiseConv2D) else "kernel"
+    prefix = (
+        "depthwise" if isinstance(layer, keras.layers.DepthwiseConv2D) else "kernel"
+    )
     for name in (f"{prefix}_regularizer", "bias_regularizer", f"{prefix}_constraint"):
         _check_absent(layer, name)
 
@@ -230,8 +232,8 @@ def _check_batch_norm(layer: keras.layers.BatchNormalization) -> None:
         _check_absent(layer, name)
     if layer.renorm:
         raise errors.RunError(
-            f"Layer {layer.name!r} uses batch renormalization, which has no gated form; "
-            "set gate_from to a layer after it."
+            f"Layer {layer.name!r} uses batch renormalization, which has no gated "
+            "form; set gate_from to a layer after it."
         )
 
 

@@ -1,4 +1,4 @@
-"""The layers of a functional Keras model in the order of their calls, and its blocks."""
+"""The layers of a functional model in the order of their calls, and its blocks."""
 
 import dataclasses
 import re

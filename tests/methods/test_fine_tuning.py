@@ -8,7 +8,11 @@ from tests.conftest import compile_sgd, tiny_resnet, train
 
 @pytest.mark.parametrize(
     ("tune_blocks", "changed"),
-    [("all", {"stem", "stage1", "head"}), ("1", {"stage1", "head"}), ("none", {"head"})],
+    [
+        ("all", {"stem", "stage1", "head"}),
+        ("1", {"stage1", "head"}),
+        ("none", {"head"}),
+    ],
 )
 def test_only_the_chosen_blocks_change(tune_blocks, changed):
     """Moving statistics count as a change: a frozen block is frozen whole."""

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from adafilter_tf import errors, layers
+from adafilter_tf import errors
 from adafilter_tf.models import gating
 from tests.conftest import random_images, randomize, tiny_resnet
 
@@ -88,7 +88,9 @@ def test_gates_do_not_depend_on_the_rest_of_the_batch():
     for name in together:
         assert np.array_equal(together[name][2:3], alone[name])
     np.testing.assert_allclose(
-        gated(images, training=False)[2:3], gated(images[2:3], training=False), atol=1e-6
+        gated(images, training=False)[2:3],
+        gated(images[2:3], training=False),
+        atol=1e-6,
     )
 
 
@@ -114,7 +116,11 @@ def test_batch_norm_without_convolution_before_it_has_gates_of_its_own():
     x = keras.layers.Conv2D(4, 3, name="conv", activation="relu")(x)
     x = keras.layers.BatchNormalization(name="after_activation_bn")(x)
     gated = gating.add_gates(keras.Model(images, x))
-    assert list(gating.list_gates(gated)) == ["preact_bn", "conv", "after_activation_bn"]
+    assert list(gating.list_gates(gated)) == [
+        "preact_bn",
+        "conv",
+        "after_activation_bn",
+    ]
 
 
 def test_saved_network_loads_with_equal_outputs(tmp_path):

@@ -1,0 +1,49 @@
+# make quickstart   environment, installation, the main job on bundled data
+# make test         the same environment, ruff, all tests
+# make clean        removes the environment and what was built; keeps runs/
+#
+# PYTHON=python3.12 chooses the interpreter for a new environment, VENV its folder.
+
+PYTHON ?= python3
+VENV ?= .venv
+PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+
+# A stamp is younger than what it was made from, so a second call installs nothing.
+CREATED := $(VENV)/.created
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+
+.PHONY: help quickstart test clean
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+quickstart: $(INSTALLED)
+	$(VENV)/bin/python -m adafilter_tf.run --flagfile=configs/quickstart.cfg
+
+test: $(INSTALLED_DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/python -m pytest
+
+$(CREATED):
+	@command -v $(PYTHON) >/dev/null || \
+	  { echo "There is no $(PYTHON) here; name a Python 3.11 to 3.13: make PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))' || \
+	  { echo "$(PYTHON) is `$(PYTHON) --version 2>&1`; TensorFlow 2.21 needs 3.11, 3.12 or 3.13: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+	  { echo "$(PYTHON) lacks the module venv; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(INSTALLED): $(CREATED) requirements.txt pyproject.toml
+	$(PIP) install -r requirements.txt
+	$(PIP) install --no-deps --editable .
+	touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
+	$(PIP) install -r requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	find adafilter_tf tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,77 @@
+"""Validates at the end of every epoch, exactly, and looks at the gates meanwhile."""
+
+import os
+import pathlib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from absl import logging
+
+from adafilter_tf import evaluation
+from adafilter_tf.callbacks import gate_statistics
+from adafilter_tf.data import examples as examples_lib
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds `val_loss` and `val_accuracy` to the logs and keeps gate statistics.
+
+    Put it before the callbacks that read these. The gates of the first look, before any
+    step, are kept in a file, so that "how far did the gates move" still has its origin
+    after a resume.
+
+    Args:
+        score: Made by `evaluation.create_scorer`.
+        examples: The validation examples, not empty.
+        start_gates_path: File of the gates at the start; written when missing.
+
+    Attributes:
+        gate_statistics: Of the latest look; None for a model without gates.
+    """
+
+    def __init__(
+        self,
+        score: Callable[..., evaluation.Outputs],
+        examples: examples_lib.Examples,
+        start_gates_path: str | os.PathLike,
+    ):
+        super().__init__()
+        self.gate_statistics: gate_statistics.GateStatistics | None = None
+        self._score = score
+        self._examples = examples
+        self._path = pathlib.Path(start_gates_path)
+        self._start_gates: dict[str, np.ndarray] = {}
+
+    def on_train_begin(self, logs=None):
+        """Looks at the gates before the first step, or reads what was seen then."""
+        if self._path.exists():
+            with np.load(self._path, allow_pickle=False) as archive:
+                self._start_gates = dict(archive)
+            return
+        self._start_gates = self._score(self._examples.paths).gates
+        if self._start_gates:
+            temporary = self._path.with_name(f".{self._path.name}")
+            with open(temporary, "wb") as file:
+                np.savez_compressed(file, **self._start_gates)
+            os.rename(temporary, self._path)
+            self._look(self._start_gates)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Scores every validation example once."""
+        outputs = self._score(self._examples.paths)
+        metrics = evaluation.measure(outputs.logits, self._examples.labels)
+        if logs is not None:
+            logs["val_loss"] = metrics["loss"]
+            logs["val_accuracy"] = metrics["accuracy"]
+        if outputs.gates:
+            self._look(outputs.gates)
+
+    def _look(self, gates: dict[str, np.ndarray]) -> None:
+        self.gate_statistics = gate_statistics.gate_statistics(gates, self._start_gates)
+        logging.info(
+            "Gates: %.3f tuned, %.3f of the filters depend on the image, %.3f of the "
+            "choices left their start.",
+            self.gate_statistics.tuned_fraction,
+            self.gate_statistics.image_dependent_fraction,
+            self.gate_statistics.moved_fraction,
+        )

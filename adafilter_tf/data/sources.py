@@ -1,0 +1,65 @@
+"""One door to all sources of labelled images."""
+
+import numpy as np
+
+from adafilter_tf import errors
+from adafilter_tf.data import csv_source, digits, folder_source, tfds_source
+from adafilter_tf.data.examples import Examples
+
+
+def load_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examples]:
+    """The labelled images of a data set, in its ready-made splits if it has some.
+
+    Args:
+        dataset: "digits" (bundled), "folder:PATH", "csv:FILE", or a data set of TFDS,
+            "tfds:NAME" or its bare name.
+        data_dir: Where downloaded and extracted data sets are kept; None is TFDS's
+            default. Not used for "folder:" and "csv:".
+
+    Returns:
+        Examples under "all", or under "train" and, as far as they exist, "validation"
+        and "test".
+
+    Raises:
+        errors.UsageError: The data set is unknown.
+        errors.RunError: It cannot be had, or is not fit for training: fewer than two
+            classes, or a class in validation or test that train lacks.
+    """
+    form, colon, argument = dataset.partition(":")
+    if dataset == "digits":
+        source = digits.load_digits(data_dir)
+    elif colon and form == "folder":
+        source = folder_source.load_folder(argument)
+    elif colon and form == "csv":
+        source = csv_source.load_csv(argument)
+    elif colon and form == "tfds":
+        source = tfds_source.load_tfds(argument, data_dir)
+    else:
+        source = tfds_source.load_tfds(dataset, data_dir)
+    _check_classes(dataset, source)
+    return source
+
+
+def _check_classes(dataset: str, source: dict[str, Examples]) -> None:
+    name = "all" if "all" in source else "train"
+    if name not in source:
+        raise errors.RunError(
+            f"dataset={dataset} has the splits {', '.join(source)} but no train split; "
+            "add one, or give the images without splits."
+        )
+    trained = source[name].count_per_class() > 0
+    class_names = source[name].class_names
+    for split, examples in source.items():
+        unknown = np.flatnonzero((examples.count_per_class() > 0) & ~trained)
+        if unknown.size:
+            raise errors.RunError(
+                f"dataset={dataset}: class {class_names[unknown[0]]!r} is in {split} "
+                f"but not in train ({unknown.size} such classes); add training images "
+                f"of it or remove it from {split}."
+            )
+    if trained.sum() < 2:
+        found = [class_names[i] for i in np.flatnonzero(trained)]
+        raise errors.RunError(
+            f"dataset={dataset} has {len(found)} class with training images "
+            f"({', '.join(found) or 'none'}); a classifier needs at least two."
+        )

@@ -1,0 +1,137 @@
+"""Every image decoded once before a run, so that none fails hours later."""
+
+import csv
+import os
+import pathlib
+import time
+from collections.abc import Sequence
+from concurrent import futures
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from adafilter_tf import errors
+from adafilter_tf.data import image_format, preprocessing
+from adafilter_tf.data.examples import Examples, Splits
+
+ON_BAD_IMAGE = ("error", "skip")
+_LOG_EVERY = 10.0  # seconds
+
+
+@dataclass(frozen=True)
+class BadImage:
+    """A file that cannot be used, and why."""
+
+    path: str
+    reason: str
+
+
+def verify_images(
+    splits: Splits, *, on_bad_image: str = "error", channels: int = 3
+) -> tuple[Splits, tuple[BadImage, ...]]:
+    """Decodes every image as training will, on all cores.
+
+    Damage that leaves a JPEG decodable (a wrong byte in the middle) is not found: no
+    decoder reports it.
+
+    Args:
+        splits: The images to check.
+        on_bad_image: "error" stops at unreadable images, "skip" drops them.
+        channels: 1 or 3, as in training (a CMYK JPEG can be read as RGB only).
+
+    Returns:
+        The splits without unreadable images, and the list of those.
+
+    Raises:
+        errors.UsageError: `on_bad_image` is unknown.
+        errors.RunError: An image is unreadable and `on_bad_image` is "error", or
+            without the unreadable images a split or class has none.
+    """
+    if on_bad_image not in ON_BAD_IMAGE:
+        raise errors.UsageError(
+            f"on_bad_image={on_bad_image}: allowed are {' and '.join(ON_BAD_IMAGE)}."
+        )
+    paths = [path for _, examples in splits.items() for path in examples.paths]
+    bad = _find_bad_images(paths, channels)
+    if bad and on_bad_image == "error":
+        raise errors.RunError(
+            f"{len(bad)} of {len(paths)} images cannot be used, first {bad[0].path}: "
+            f"{bad[0].reason}; replace or remove them, or leave them out with "
+            "--on_bad_image=skip."
+        )
+    if bad:
+        logging.warning("%d of %d images are left out.", len(bad), len(paths))
+    for image in bad:
+        logging.warning("Left out: %s: %s", image.path, image.reason)
+    bad_paths = {image.path for image in bad}
+    kept = {name: _without(name, part, bad_paths) for name, part in splits.items()}
+    return Splits(**kept), bad
+
+
+def write_skipped(skipped: Sequence[BadImage], path: str | os.PathLike) -> None:
+    """Writes the list of `verify_images` as CSV, path,reason: whole or not at all."""
+    path = pathlib.Path(path)
+    temporary = path.with_name(f".{path.name}.unfinished")
+    with temporary.open(
+        "w", encoding="utf-8", errors="surrogateescape", newline=""
+    ) as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["path", "reason"])
+        writer.writerows([image.path, image.reason] for image in skipped)
+    temporary.replace(path)
+
+
+def _find_bad_images(paths: Sequence[str], channels: int) -> tuple[BadImage, ...]:
+    bad = []
+    start = last_log = time.monotonic()
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        reasons = pool.map(lambda path: _reason_against(path, channels), paths)
+        for done, (path, reason) in enumerate(zip(paths, reasons, strict=True), 1):
+            if reason is not None:
+                bad.append(BadImage(path, reason))
+            now = time.monotonic()
+            if now - last_log > _LOG_EVERY:
+                last_log = now
+                left = (now - start) / done * (len(paths) - done)
+                logging.info(
+                    "Checked %d of %d images, %.0f s left.", done, len(paths), left
+                )
+    return tuple(bad)
+
+
+def _reason_against(path: str, channels: int) -> str | None:
+    """Why the image cannot be used, None if it can."""
+    try:
+        with open(path, "rb") as stream:
+            encoded = stream.read()
+    except OSError as error:
+        return error.strerror or str(error)
+    suffix = image_format.suffix_of(encoded)
+    if suffix is None:
+        return f"{image_format.describe(encoded)}; only JPEG and PNG are supported"
+    try:
+        preprocessing.decode_image(tf.constant(encoded), channels)
+    except tf.errors.InvalidArgumentError:
+        if suffix == ".png":
+            return "a truncated or damaged PNG file"
+        # TensorFlow cannot convert CMYK to grey, and its error does not say so.
+        return "a truncated or damaged JPEG file" + " (or a CMYK one)" * (channels == 1)
+    return None
+
+
+def _without(split: str, examples: Examples, bad_paths: set[str]) -> Examples:
+    kept = examples.take(
+        i for i, path in enumerate(examples.paths) if path not in bad_paths
+    )
+    lost = np.flatnonzero(
+        (examples.count_per_class() > 0) & (kept.count_per_class() == 0)
+    )
+    if lost.size:
+        raise errors.RunError(
+            f"Without its unreadable images class {examples.class_names[lost[0]]!r} "
+            f"has none in {split} ({lost.size} such classes): replace the images or "
+            "remove the class."
+        )
+    return kept

@@ -1,0 +1,85 @@
+"""The optimizer: backbone, head and gates each have their own."""
+
+import dataclasses
+
+import keras
+
+OPTIMIZERS = ("sgd", "adamw")
+_UNDECAYED = ["bias", "gamma", "beta"]
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerOptions:
+    """How the weights are updated.
+
+    Attributes:
+        optimizer: Of backbone and head: "sgd" (Nesterov momentum 0.9) or "adamw".
+        learning_rate: Peak of the backbone's learning rate.
+        head_learning_rate: Peak of the head's.
+        gate_learning_rate: Peak of the gates', whose optimizer is always Adam.
+        weight_decay: Decoupled, of kernels only and not of the gates.
+        warmup_fraction: Share of the steps in which the rates rise linearly from 0;
+            over the others they fall to 0 along a cosine.
+    """
+
+    optimizer: str
+    learning_rate: float
+    head_learning_rate: float
+    gate_learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+
+
+def create_optimizer(
+    options: OptimizerOptions, *, total_steps: int
+) -> keras.optimizers.MultiOptimizer:
+    """Returns an optimizer with one member for backbone, head and gates.
+
+    At the start both branches of a gated layer are equal, so the gradient of the loss
+    with respect to a gate is zero, and it stays small while they are close. Under the
+    backbone's SGD the gates would stay where they began; Adam does not depend on the
+    scale of the gradient.
+
+    Args:
+        options: Rates and kinds.
+        total_steps: Length of the schedule, in steps.
+    """
+    gates = keras.optimizers.Adam(
+        _schedule(options.gate_learning_rate, options, total_steps), name="gates"
+    )
+    head = _decayed(options, options.head_learning_rate, total_steps, "head")
+    backbone = _decayed(options, options.learning_rate, total_steps, "backbone")
+    return keras.optimizers.MultiOptimizer(
+        keras.optimizers.OptimizerMap(
+            default_optimizer=backbone,
+            optimizer_map={"recurrent_gate/.*": gates, "head/.*": head},
+        )
+    )
+
+
+def _decayed(options, learning_rate, total_steps, name) -> keras.optimizers.Optimizer:
+    schedule = _schedule(learning_rate, options, total_steps)
+    if options.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(
+            schedule,
+            momentum=0.9,
+            nesterov=True,
+            weight_decay=options.weight_decay,
+            name=name,
+        )
+    else:
+        optimizer = keras.optimizers.AdamW(
+            schedule, weight_decay=options.weight_decay, name=name
+        )
+    optimizer.exclude_from_weight_decay(var_names=_UNDECAYED)
+    return optimizer
+
+
+def _schedule(learning_rate, options, total_steps):
+    warmup_steps = round(options.warmup_fraction * total_steps)
+    return keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else learning_rate,
+        decay_steps=max(1, total_steps - warmup_steps),
+        warmup_target=learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )

@@ -1,0 +1,142 @@
+"""The folder of a run: what lies where, and whose it is."""
+
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+from adafilter_tf import errors
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDir:
+    """Paths below `--output_dir`."""
+
+    root: pathlib.Path
+
+    @property
+    def flagfile(self) -> pathlib.Path:
+        """The flagfile that repeats the run."""
+        return self.root / "flags.cfg"
+
+    @property
+    def splits(self) -> pathlib.Path:
+        """The examples of each split: path, label, split."""
+        return self.root / "split.csv"
+
+    @property
+    def labels(self) -> pathlib.Path:
+        """The label map: one class name a line, the line is the index."""
+        return self.root / "labels.txt"
+
+    @property
+    def skipped_images(self) -> pathlib.Path:
+        """Unreadable images that were left out: path and reason."""
+        return self.root / "skipped_images.csv"
+
+    @property
+    def model(self) -> pathlib.Path:
+        """The trained model."""
+        return self.root / "model.keras"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """Checkpoints of the training."""
+        return self.root / "checkpoints"
+
+    @property
+    def start_gates(self) -> pathlib.Path:
+        """Gates of the validation images before training."""
+        return self.root / "start_gates.npz"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """TensorBoard logs."""
+        return self.root / "tensorboard"
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        """What came out."""
+        return self.root / "metrics.json"
+
+    @property
+    def export(self) -> pathlib.Path:
+        """SavedModels, one folder per version."""
+        return self.root / "export"
+
+    def list_exports(self) -> list[pathlib.Path]:
+        """Returns the folders of the finished exports, the newest last."""
+        versions = [path for path in self.export.glob("*") if path.name.isdecimal()]
+        return sorted(versions, key=lambda path: int(path.name))
+
+
+def claim(run_dir: RunDir, flagfile_text: str):
+    """Makes a folder this run's, or finds that it is.
+
+    Args:
+        run_dir: The folder; may exist.
+        flagfile_text: What defines this run.
+
+    Returns:
+        The lock on the folder; it holds until it is closed.
+
+    Raises:
+        RunError: When the folder belongs to another run, holds other files, or another
+            process works in it. Nothing in it has changed then.
+    """
+    root = run_dir.root
+    if root.exists() and not root.is_dir():
+        raise errors.RunError(
+            f"Received --output_dir={root}, which is a file; choose a folder."
+        )
+    if not run_dir.flagfile.exists() and root.exists():
+        foreign = [path.name for path in root.iterdir() if path.name != ".lock"]
+        if foreign:
+            raise errors.RunError(
+                f"Received --output_dir={root}, which holds other files ({foreign[0]}) "
+                "and no run; choose a new or empty folder."
+            )
+    if run_dir.flagfile.exists():
+        _check_same(run_dir.flagfile, flagfile_text)
+    root.mkdir(parents=True, exist_ok=True)
+    lock = open(root / ".lock", "w")  # noqa: SIM115 - held as long as the run
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise errors.RunError(
+            f"Another process is training in --output_dir={root}; wait for it or "
+            "choose another folder."
+        ) from None
+    if not run_dir.flagfile.exists():
+        write_text(run_dir.flagfile, flagfile_text)
+    return lock
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file that is either whole or not there."""
+    temporary = path.with_name(f".{path.name}.writing")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def write_json(path: pathlib.Path, content: Mapping) -> None:
+    """Writes `content` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _check_same(path: pathlib.Path, text: str) -> None:
+    saved = path.read_text(encoding="utf-8").splitlines()
+    current = text.splitlines()
+    if saved == current:
+        return
+    before = [line for line in saved if line not in current]
+    now = [line for line in current if line not in saved]
+    raise errors.RunError(
+        f"--output_dir={path.parent} belongs to a run with other settings: it has "
+        f"{' '.join(before) or 'none of the following'}, this run has "
+        f"{' '.join(now) or 'none of these'}. Choose another --output_dir, or repeat "
+        f"that run with --flagfile={path}."
+    )

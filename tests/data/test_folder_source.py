@@ -1,0 +1,89 @@
+"""Image folders, with and without ready-made splits."""
+
+import re
+
+import pytest
+
+from adafilter_tf import errors
+from adafilter_tf.data import sources
+from adafilter_tf.data.examples import Examples
+
+
+def _load(folder):
+    return sources.load_source(f"folder:{folder}")
+
+
+def test_folders_are_classes_in_order_of_name(make_folder):
+    folder = make_folder("b/2.png", "b/1.JPG", "a/x.jpeg", "c/y.PNG")
+    paths = tuple(
+        str(folder / p) for p in ("a/x.jpeg", "b/1.JPG", "b/2.png", "c/y.PNG")
+    )
+    assert _load(folder) == {"all": Examples(paths, (0, 1, 1, 2), ("a", "b", "c"))}
+
+
+def test_hidden_and_other_files_are_not_images(make_folder, caplog):
+    folder = make_folder("a/1.png", "a/.hidden.png", "b/2.png", "b/notes.txt", "x.png")
+    make_folder(".ipynb_checkpoints/3.png", "b/.ipynb_checkpoints/4.png", "b/Thumbs.db")
+    source = _load(folder)["all"]
+    assert source.class_names == ("a", "b") and source.labels == (0, 1)
+    assert f"2 files and folders below {folder} are not used" in caplog.text
+
+
+def test_links_to_class_folders_are_followed(make_folder, tmp_path):
+    folder = make_folder("images/a/1.png", "elsewhere/2.png") / "images"
+    (folder / "b").symlink_to(tmp_path / "elsewhere")
+    assert _load(folder)["all"].paths[1] == str(folder / "b" / "2.png")
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", "Validation"])
+def test_ready_made_splits_share_the_classes_of_train(make_folder, validation):
+    folder = make_folder(
+        "train/a/1.png", "train/b/2.png", f"{validation}/b/3.png", "test/a/4.png"
+    )
+    source = _load(folder)
+    assert set(source) == {"train", "validation", "test"}
+    assert source["validation"] == Examples(
+        (str(folder / validation / "b/3.png"),), (1,), ("a", "b")
+    )
+    assert source["test"].labels == (0,)
+
+
+def test_class_named_train_is_a_class(make_folder):
+    folder = make_folder("bus/1.png", "train/2.png")
+    assert _load(folder)["all"].class_names == ("bus", "train")
+
+
+@pytest.mark.parametrize(
+    "names,message",
+    [
+        (["a/1.png", "b/2.png", "empty/notes.txt"], "empty has no image (1 other"),
+        (["a/1.png", "a/2.png"], "has 1 class with training images (a); a classifier"),
+        (["1.png"], "has 0 class with training images (none)"),
+        (
+            ["train/a/1.png", "train/b/2.png", "test/a/3.png", "test/c/4.png"],
+            "class 'c' is in test but not in train (1 such classes)",
+        ),
+        (
+            ["train/a/1.png", "train/b/2.png", "val/d/3.png"],
+            "class 'd' is in validation but not in train",
+        ),
+        (
+            ["train/a/1.png", "train/b/2.png", "extra/a/3.png"],
+            "holds split folders (train) beside 'extra'",
+        ),
+        (
+            ["train/a/1.png", "train/b/2.png", "val/a/3.png", "valid/a/4.png"],
+            "holds 'val' and 'valid', which are both the validation split",
+        ),
+    ],
+)
+def test_unfit_folder_is_explained(make_folder, names, message):
+    with pytest.raises(errors.RunError, match=re.escape(message)) as caught:
+        _load(make_folder(*names))
+    assert caught.value.exit_code == 1
+
+
+def test_missing_folder_is_a_usage_error(tmp_path):
+    message = f"dataset=folder:{tmp_path}/none: there is no such folder; give"
+    with pytest.raises(errors.UsageError, match=re.escape(message)):
+        _load(tmp_path / "none")

@@ -1,0 +1,168 @@
+"""Training batches that resume exactly, and the evaluation of every example once."""
+
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adafilter_tf.data import pipeline, preprocessing
+from adafilter_tf.data.augmentation import Augmentation
+from adafilter_tf.data.examples import Examples
+
+_NOTHING = Augmentation()
+_EVERYTHING = Augmentation(
+    random_resized_crop_min_area=0.3,
+    horizontal_flip=True,
+    randaugment=True,
+    mixup_alpha=0.4,
+)
+
+
+@pytest.fixture
+def jpegs(tmp_path, photograph, encode):
+    """Seven different JPEGs of different sizes with 4:2:0 chroma, in three classes."""
+    paths = []
+    for i in range(7):
+        paths.append(str(tmp_path / f"{i}.jpg"))
+        piece = photograph[i : 40 + 3 * i, 2 * i : 60]
+        (tmp_path / f"{i}.jpg").write_bytes(encode(piece, subsampling=2))
+    return Examples(tuple(paths), (0, 1, 2, 0, 1, 2, 0), ("a", "b", "c"))
+
+
+def _batches(examples, *, augmentation=_NOTHING, steps=8, seed=3, **options):
+    dataset = pipeline.training_dataset(
+        examples,
+        image_size=8,
+        channels=3,
+        crop_fraction=0.875,
+        global_batch_size=5,
+        total_steps=steps,
+        seed=seed,
+        augmentation=augmentation,
+        **options,
+    )
+    return list(dataset.as_numpy_iterator())
+
+
+def _assert_equal(batches, expected):
+    assert len(batches) == len(expected) > 0
+    for batch, expected_batch in zip(batches, expected, strict=True):
+        for array, expected_array in zip(batch, expected_batch, strict=True):
+            np.testing.assert_array_equal(array, expected_array)
+
+
+def _which(batches, examples):
+    """Index of the example that each image of unaugmented batches shows."""
+    references = np.stack(
+        [
+            preprocessing.preprocess_for_evaluation(
+                tf.io.read_file(path), image_size=8, channels=3, crop_fraction=0.875
+            )
+            for path in examples.paths
+        ]
+    )
+    images = np.concatenate([images for images, _ in batches])
+    equal = np.all(images[:, None] == references[None], axis=(2, 3, 4))
+    assert np.all(equal.sum(1) == 1)
+    return equal.argmax(1)
+
+
+@pytest.mark.parametrize("start_step", [1, 5])
+def test_resumed_batches_equal_the_uninterrupted_ones(jpegs, start_step):
+    whole = _batches(jpegs, augmentation=_EVERYTHING)
+    resumed = _batches(jpegs, augmentation=_EVERYTHING, start_step=start_step)
+    _assert_equal(resumed, whole[start_step:])
+
+
+@pytest.mark.parametrize("cache", ["encoded", "decoded"])
+@pytest.mark.parametrize("augmentation", [_NOTHING, _EVERYTHING])
+def test_caches_give_the_same_batches(jpegs, cache, augmentation):
+    expected = _batches(jpegs, augmentation=augmentation)
+    _assert_equal(_batches(jpegs, augmentation=augmentation, cache=cache), expected)
+
+
+def test_each_epoch_holds_every_example_once_in_a_new_order(jpegs):
+    batches = _batches(jpegs, steps=7)  # 35 examples: 5 epochs of 7
+    epochs = _which(batches, jpegs).reshape(5, 7)
+    np.testing.assert_array_equal(np.sort(epochs, 1), np.tile(np.arange(7), [5, 1]))
+    assert len({tuple(epoch) for epoch in epochs}) == 5
+    labels = np.concatenate([labels for _, labels in batches])
+    expected = np.eye(3)[np.asarray(jpegs.labels)[epochs.ravel()]]
+    np.testing.assert_array_equal(labels, expected)
+
+
+def test_epoch_smaller_than_the_batch(jpegs):
+    order = _which(_batches(jpegs.take([0, 1]), steps=2), jpegs.take([0, 1]))
+    np.testing.assert_array_equal(np.sort(order.reshape(5, 2), 1), [[0, 1]] * 5)
+
+
+def test_single_example_is_repeated(jpegs):
+    assert set(_which(_batches(jpegs.take([4]), steps=2), jpegs)) == {4}
+
+
+def test_other_seed_other_batches(jpegs):
+    first, other = (
+        _which(_batches(jpegs, seed=seed), jpegs).tolist() for seed in (3, 4)
+    )
+    assert first != other
+
+
+def test_augmentation_changes_from_epoch_to_epoch(jpegs):
+    only_crop = Augmentation(random_resized_crop_min_area=0.3)
+    batches = _batches(jpegs.take([0]), augmentation=only_crop, steps=2)
+    images = np.concatenate([images for images, _ in batches])
+    assert len({image.tobytes() for image in images}) == 10
+
+
+def test_batch_shapes_are_static_and_pixels_in_range(jpegs):
+    dataset = pipeline.training_dataset(
+        jpegs,
+        image_size=8,
+        channels=1,
+        crop_fraction=1.0,
+        global_batch_size=5,
+        total_steps=3,
+        seed=0,
+        augmentation=_EVERYTHING,
+    )
+    images, labels = dataset.element_spec
+    assert (images.shape, images.dtype) == ((5, 8, 8, 1), tf.float32)
+    assert (labels.shape, labels.dtype) == ((5, 3), tf.float32)
+    assert dataset.cardinality() == 3
+    for images, labels in dataset:
+        assert 0.0 <= np.min(images) and np.max(images) <= 255.0
+        np.testing.assert_allclose(np.sum(labels, 1), np.ones(5), atol=1e-6)
+
+
+def test_unknown_cache_is_refused(jpegs):
+    with pytest.raises(ValueError, match="none, encoded, decoded, received 'disk'"):
+        _batches(jpegs, cache="disk")
+
+
+def test_no_example_is_refused(jpegs):
+    with pytest.raises(ValueError, match="at least one example, received none"):
+        _batches(jpegs.take([]))
+
+
+def test_vanished_file_is_named(jpegs, tmp_path):
+    (tmp_path / "3.jpg").unlink()
+    with pytest.raises(tf.errors.NotFoundError, match=re.escape(jpegs.paths[3])):
+        _batches(jpegs)
+
+
+@pytest.mark.parametrize("batch_size,num_batches", [(3, 3), (7, 1), (10, 1)])
+def test_evaluation_gives_every_example_once_in_order(jpegs, batch_size, num_batches):
+    dataset = pipeline.evaluation_dataset(
+        jpegs.paths,
+        image_size=8,
+        channels=3,
+        crop_fraction=0.875,
+        batch_size=batch_size,
+    )
+    assert dataset.element_spec.shape == (batch_size, 8, 8, 3)
+    batches = list(dataset.as_numpy_iterator())
+    assert len(batches) == num_batches
+    images = np.concatenate(batches)
+    assert _which([(images[:7], None)], jpegs).tolist() == list(range(7))
+    np.testing.assert_array_equal(images[7:], np.zeros_like(images[7:]))

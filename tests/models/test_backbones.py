@@ -1,0 +1,63 @@
+import numpy as np
+import pytest
+
+from adafilter_tf import errors
+from adafilter_tf.models import backbones
+from tests.conftest import random_images
+
+
+def test_bundled_backbone_has_its_pretrained_weights():
+    pretrained = backbones.build_backbone("resnet14", image_size=32)
+    random = backbones.build_backbone("resnet14", image_size=32, weights="random")
+    assert pretrained.output.shape == (None, 4, 4, 128)
+    images = 255 * np.random.default_rng(0).uniform(size=(2, 32, 32, 1))
+    assert np.abs(pretrained(images) - random(images)).max() > 0.1
+    # Trained batch norms have left the start, 0 and 1.
+    moving_mean = pretrained.get_layer("stage3_block2_bn2").moving_mean
+    assert np.abs(moving_mean).max() > 0.01
+
+
+def test_weights_file_is_read_back(tmp_path):
+    source = backbones.build_backbone("resnet14", image_size=16, weights="random")
+    path = str(tmp_path / "mine.weights.h5")
+    source.save_weights(path)
+    loaded = backbones.build_backbone("resnet14", image_size=16, weights=path)
+    images = random_images(1, 16, 16, 1)
+    assert np.array_equal(loaded(images), source(images))
+
+
+def test_foreign_weights_file_is_refused(tmp_path):
+    other = backbones.build_backbone("mobilenetv2", image_size=32, weights="random")
+    path = str(tmp_path / "other.weights.h5")
+    other.save_weights(path)
+    with pytest.raises(errors.RunError, match="does not fit resnet14 without its top"):
+        backbones.build_backbone("resnet14", image_size=16, weights=path)
+
+
+def test_missing_weights_file_is_refused():
+    with pytest.raises(errors.RunError, match="none.h5 of resnet14 does not exist"):
+        backbones.build_backbone("resnet14", image_size=16, weights="none.h5")
+
+
+def test_failed_download_says_what_to_put_where(monkeypatch):
+    def offline(**_):
+        raise Exception("URL fetch failure on https://host/r50_notop.h5: None -- no")
+
+    spec = backbones.BackboneSpec(lambda weights, input_tensor: offline(), None)
+    monkeypatch.setitem(backbones.BACKBONES, "resnet50", spec)
+    with pytest.raises(errors.RunError) as error:
+        backbones.build_backbone("resnet50", image_size=32)
+    for part in ("https://host/r50_notop.h5", "models by hand", "--weights=PATH",
+                 "configs/quickstart.cfg"):  # fmt: skip
+        assert part in str(error.value)
+
+
+def test_too_small_image_is_refused():
+    message = "image_size=16; resnet50 needs at least 32 pixels. Set --image_size=32"
+    with pytest.raises(errors.UsageError, match=message):
+        backbones.build_backbone("resnet50", image_size=16, weights="random")
+
+
+def test_unknown_backbone_lists_the_known():
+    with pytest.raises(errors.UsageError, match="--backbone=resnet51; allowed are res"):
+        backbones.build_backbone("resnet51", image_size=32)

@@ -1,0 +1,116 @@
+import json
+
+import numpy as np
+import pytest
+
+from adafilter_tf import checkpointing, errors
+from adafilter_tf.methods import adafilter
+from tests.conftest import compile_sgd, random_images, tiny_resnet, train
+
+
+@pytest.fixture(scope="module")
+def model():
+    return compile_sgd(adafilter.build(tiny_resnet(), 3))
+
+
+def info(step, **changes):
+    fields = {"step": step, "method": "adafilter", "num_classes": 3}
+    return checkpointing.CheckpointInfo(**{**fields, "train_seconds": 1.5, **changes})
+
+
+def restore(folder, model, method="adafilter", num_classes=3):
+    return checkpointing.restore_checkpoint(
+        folder, model, method=method, num_classes=num_classes
+    )
+
+
+def test_training_goes_on_bit_by_bit_after_a_restore(tmp_path, model):
+    """I3 and more: model and optimizer come back whole, frozen filters included."""
+    train(model, steps=2)
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    saved = [w.numpy() for w in model.weights]
+    losses = train(model, steps=3)
+    other = compile_sgd(adafilter.build(tiny_resnet(), 3))
+    train(other, steps=1)
+    assert restore(tmp_path, other) == info(2)
+    for weight, value in zip(other.weights, saved, strict=True):
+        assert np.array_equal(weight.numpy(), value), weight.path
+    assert train(other, steps=3) == losses
+    images = random_images(2, 8, 8, 3, seed=4)
+    assert np.array_equal(other(images), model(images))
+
+
+def test_no_checkpoint_is_none(tmp_path, model):
+    assert restore(tmp_path / "nothing", model) is None
+
+
+def test_two_newest_are_kept(tmp_path, model):
+    for step in (1, 2, 3):
+        checkpointing.save_checkpoint(tmp_path, model, info(step))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step_000000002",
+        "step_000000003",
+    ]
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "remove"])
+def test_damaged_checkpoint_is_passed_over(tmp_path, model, damage):
+    checkpointing.save_checkpoint(tmp_path, model, info(1))
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    path = tmp_path / "step_000000002" / "arrays.npz"
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    elif damage == "truncate":
+        path.write_bytes(content[:1000])
+    else:
+        path.unlink()
+    assert restore(tmp_path, model).step == 1
+
+
+def test_unfinished_write_does_not_count(tmp_path, model):
+    checkpointing.save_checkpoint(tmp_path, model, info(1))
+    (tmp_path / ".step_000000002.writing").mkdir()
+    assert restore(tmp_path, model).step == 1
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    assert restore(tmp_path, model).step == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"method": "fine_tuning"}, "has method adafilter, this run has fine_tuning"),
+        ({"num_classes": 4}, "has number of classes 3, this run has 4"),
+    ],
+)
+def test_checkpoint_of_another_run_is_refused(tmp_path, model, options, message):
+    checkpointing.save_checkpoint(tmp_path, model, info(1))
+    with pytest.raises(errors.RunError, match=message):
+        restore(tmp_path, model, **options)
+
+
+def test_checkpoint_of_another_architecture_is_refused(tmp_path, model):
+    checkpointing.save_checkpoint(tmp_path, model, info(1))
+    other = compile_sgd(adafilter.build(tiny_resnet(), 3, gate_units=5))
+    with pytest.raises(errors.RunError, match="do not fit this model's .* variables"):
+        restore(tmp_path, other)
+
+
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    model = compile_sgd(adafilter.build(tiny_resnet(), 3))
+    model.get_layer("head").bias.assign([0.0, np.nan, 0.0])
+    message = "head/bias is not finite at step 7; no checkpoint was written"
+    with pytest.raises(errors.RunError, match=message):
+        checkpointing.save_checkpoint(tmp_path, model, info(7))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_checkpoint_tells_what_it_is_without_our_code(tmp_path, model):
+    checkpointing.save_checkpoint(tmp_path, model, info(5))
+    fields = json.loads((tmp_path / "step_000000005/checkpoint.json").read_text())
+    assert (fields["step"], fields["method"], fields["num_classes"]) == (
+        5,
+        "adafilter",
+        3,
+    )

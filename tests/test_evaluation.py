@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from sklearn import metrics as reference
+
+from adafilter_tf import evaluation
+from adafilter_tf.methods import adafilter
+from tests.conftest import tiny_resnet
+
+OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+
+
+@pytest.fixture
+def image_files(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 255, (7, 8, 8, 3), np.uint8)
+    paths = [str(tmp_path / f"{index}.png") for index in range(7)]
+    for path, image in zip(paths, pixels, strict=True):
+        tf.io.write_file(path, tf.io.encode_png(image))
+    return paths, pixels.astype("float32")
+
+
+def test_metrics_equal_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    logits = 3 * rng.normal(size=(50, 4))
+    labels = rng.integers(0, 3, 50)  # the fourth class has no example
+    labels[:30] = 0
+    measured = evaluation.measure(logits, labels)
+    chosen = logits.argmax(axis=1)
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    recalls = reference.recall_score(labels, chosen, labels=[0, 1, 2], average=None)
+    assert measured["examples"] == 50
+    assert measured["accuracy"] == pytest.approx(
+        reference.accuracy_score(labels, chosen)
+    )
+    assert measured["mean_per_class_accuracy"] == pytest.approx(recalls.mean())
+    assert measured["loss"] == pytest.approx(
+        reference.log_loss(labels, probabilities, labels=[0, 1, 2, 3])
+    )
+
+
+def test_large_logits_give_a_finite_loss():
+    assert evaluation.measure([[1000.0, 0.0]], [1])["loss"] == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize("batch_size", [2, 7, 16])
+def test_every_image_is_scored_once_in_order_whatever_the_batch(
+    image_files, batch_size
+):
+    paths, pixels = image_files
+    model = adafilter.build(tiny_resnet(), 3)
+    outputs = evaluation.create_scorer(model, **OPTIONS, batch_size=batch_size)(paths)
+    assert outputs.logits.shape == (7, 3)
+    # Another batch size sums in another order.
+    np.testing.assert_allclose(outputs.logits, model(pixels), atol=1e-3)
+    assert {g.shape[0] for g in outputs.gates.values()} == {7}
+    assert {g.dtype for g in outputs.gates.values()} == {np.dtype("uint8")}
+
+
+def test_scores_follow_the_weights(image_files):
+    paths, _ = image_files
+    model = adafilter.build(tiny_resnet(), 3)
+    score = evaluation.create_scorer(model, **OPTIONS, batch_size=4)
+    before = score(paths).logits
+    model.get_layer("head").bias.assign_add([1.0, 2.0, 3.0])
+    np.testing.assert_allclose(score(paths).logits - before, [[1, 2, 3]] * 7, atol=1e-4)

@@ -1,0 +1,193 @@
+import csv
+import io
+import math
+import os
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adafilter_tf import errors, prediction
+
+COLOURS = ("red", "green", "blue")
+OPTIONS = {"class_names": COLOURS, "image_size": 8, "channels": 3, "crop_fraction": 1.0}
+
+
+def colour_model(scale=1 / 100):
+    """Logits = mean of each channel / 100: the class of an image is its colour."""
+    inputs = keras.Input((8, 8, 3))
+    means = keras.layers.GlobalAveragePooling2D()(inputs)
+    return keras.Model(inputs, keras.layers.Rescaling(scale)(means))
+
+
+def write_image(path, colour, size=(12, 9)):
+    pixels = np.broadcast_to(np.array(colour, np.uint8), (*size, 3))
+    path.write_bytes(tf.io.encode_png(pixels).numpy())
+    return str(path)
+
+
+def predict(paths, batch_size=2, **options):
+    rows = prediction.predict_paths(
+        colour_model(), paths, batch_size=batch_size, **{**OPTIONS, **options}
+    )
+    return list(rows)
+
+
+def test_classes_and_probabilities_by_hand(tmp_path):
+    row = predict([write_image(tmp_path / "a.png", (50, 200, 100))])[0]
+    total = math.exp(0.5) + math.exp(2.0) + math.exp(1.0)
+    assert row.path == str(tmp_path / "a.png")
+    assert row.classes == ("green", "blue", "red")
+    # A constant image stays constant within float32 rounding of the resize weights.
+    assert row.probabilities == pytest.approx(
+        [math.exp(2.0) / total, math.exp(1.0) / total, math.exp(0.5) / total], abs=1e-6
+    )
+    assert row.error is None
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 5, 64])
+def test_one_row_per_path_in_order_whatever_the_batch_size(tmp_path, batch_size):
+    colours = np.eye(3, dtype=np.uint8)[[0, 1, 2, 2, 0, 1, 1]] * 200
+    paths = [write_image(tmp_path / f"{i}.png", c) for i, c in enumerate(colours)]
+    rows = predict(paths, batch_size)
+    assert [row.path for row in rows] == paths
+    assert [row.classes[0] for row in rows] == [
+        COLOURS[k] for k in (0, 1, 2, 2, 0, 1, 1)
+    ]
+
+
+def test_top_k_keeps_the_most_probable(tmp_path):
+    row = predict([write_image(tmp_path / "a.png", (0, 10, 250))], top_k=2)[0]
+    assert row.classes == ("blue", "green")
+
+
+def test_broken_images_are_rows_and_leave_the_others_as_they_are(tmp_path):
+    good = write_image(tmp_path / "good.png", (0, 0, 250))
+    jpeg = tf.io.encode_jpeg(np.zeros((40, 40, 3), np.uint8)).numpy()
+    (tmp_path / "half.jpg").write_bytes(jpeg[: len(jpeg) // 2])
+    (tmp_path / "half.png").write_bytes(open(good, "rb").read()[:60])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    (tmp_path / "text.jpg").write_text("<html>not found</html>")
+    names = ["half.jpg", "half.png", "empty.jpg", "text.jpg", "none.jpg"]
+    broken = [str(tmp_path / name) for name in names] + [str(tmp_path)]
+    rows = predict([good, *broken, good], batch_size=3)
+    assert [row.error for row in rows[1:-1]] == [
+        "a truncated or damaged JPEG file",
+        "a truncated or damaged PNG file",
+        "an empty file; only JPEG and PNG are supported",
+        "an HTML or SVG text; only JPEG and PNG are supported",
+        "No such file or directory",
+        "Is a directory",
+    ]
+    assert rows[0] == rows[-1] == predict([good])[0]
+    assert rows[1].classes == ("", "", "") and np.isnan(rows[1].probabilities).all()
+
+
+def test_rows_come_before_later_files_are_read(tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(4)]
+    write_image(tmp_path / "0.png", (200, 0, 0))
+    write_image(tmp_path / "1.png", (200, 0, 0))
+    rows = prediction.predict_paths(colour_model(), paths, batch_size=1, **OPTIONS)
+    assert next(rows).classes[0] == "red"
+    write_image(tmp_path / "2.png", (0, 200, 0))
+    write_image(tmp_path / "3.png", (0, 0, 200))
+    assert [row.classes[0] for row in rows] == ["red", "green", "blue"]
+
+
+def test_no_paths_give_no_rows():
+    assert predict([]) == []
+
+
+def test_logits_that_are_not_finite_are_refused(tmp_path):
+    path = write_image(tmp_path / "a.png", (1, 1, 1))
+    rows = prediction.predict_paths(
+        colour_model(scale=math.inf), [path], batch_size=1, **OPTIONS
+    )
+    with pytest.raises(
+        errors.RunError,
+        match=r"logits that are not finite for .*a.png; allowed are finite numbers",
+    ):
+        next(rows)
+
+
+ROWS = [
+    prediction.Prediction("a,b.jpg", ("red", "blue"), (0.75, 0.25)),
+    prediction.Prediction("c.jpg", ("", ""), (math.nan, math.nan), "an empty file"),
+]
+
+
+def test_csv_by_hand():
+    file = io.StringIO()
+    assert prediction.write_csv(iter(ROWS), file) == (2, 1)
+    assert file.getvalue() == (
+        "path,class,probability,class_2,probability_2,error\n"
+        '"a,b.jpg",red,0.75,blue,0.25,\n'
+        "c.jpg,,,,,an empty file\n"
+    )
+
+
+def test_saved_csv_is_read_back(tmp_path):
+    # A file name of bytes that are not UTF-8, as Linux allows.
+    odd = os.fsdecode(b"caf\xe9.jpg")
+    rows = [prediction.Prediction(odd, ("é",), (1.0,))]
+    assert prediction.save_csv(rows, str(tmp_path / "p.csv")) == (1, 0)
+    assert (tmp_path / "p.csv").read_bytes() == (
+        b"path,class,probability,error\ncaf\xe9.jpg,\xc3\xa9,1,\n"
+    )
+    with open(tmp_path / "p.csv", errors="surrogateescape", encoding="utf-8") as file:
+        assert next(csv.DictReader(file))["path"] == odd
+
+
+def test_interrupted_csv_keeps_the_one_before(tmp_path):
+    def interrupted():
+        yield ROWS[0]
+        raise KeyboardInterrupt
+
+    prediction.save_csv(ROWS, str(tmp_path / "p.csv"))
+    before = (tmp_path / "p.csv").read_text()
+    with pytest.raises(KeyboardInterrupt):
+        prediction.save_csv(interrupted(), str(tmp_path / "p.csv"))
+    assert (tmp_path / "p.csv").read_text() == before
+
+
+@pytest.fixture
+def photos(tmp_path, monkeypatch):
+    for name in ("b.JPG", "a.png", "sub/c.jpeg", ".hidden.jpg", ".git/d.jpg", "n.txt"):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "photos" / name).touch()
+    (tmp_path / "photos" / "[1].png").touch()
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "files"),
+    [
+        (["photos"], ["[1].png", "a.png", "b.JPG", "sub/c.jpeg"]),
+        (["photos/*.png"], ["[1].png", "a.png"]),
+        (["photos/**/*.jpeg"], ["sub/c.jpeg"]),
+        (["photos/*"], ["[1].png", "a.png", "b.JPG", "sub/c.jpeg"]),
+        (["photos/n.txt"], ["n.txt"]),
+        (["photos/[1].png"], ["[1].png"]),
+        (["photos/b.JPG", "photos"], ["b.JPG", "[1].png", "a.png", "sub/c.jpeg"]),
+    ],
+)
+def test_images_of_files_folders_and_patterns(photos, patterns, files):
+    expected = [os.path.join("photos", name) for name in files]
+    assert prediction.expand_images(patterns) == expected
+
+
+@pytest.mark.parametrize("pattern", ["nowhere.jpg", "photos/*.gif", "photos/.git/x"])
+def test_pattern_without_an_image_is_named(photos, pattern):
+    with pytest.raises(errors.RunError) as raised:
+        prediction.expand_images(["photos", pattern])
+    assert str(raised.value) == (
+        f"Received {pattern!r}, which gives no image; allowed are a file, a folder "
+        "with .jpg, .jpeg, .png files at any depth, or a glob pattern. Check the path, "
+        "relative to the current folder."
+    )
+
+
+def test_no_pattern_is_refused():
+    with pytest.raises(errors.RunError, match="Received no image to predict; name at"):
+        prediction.expand_images([])
