@@ -26,7 +26,7 @@ WORKDIR /opt/adafilter_tf
 COPY requirements.txt ./
 RUN python -m pip install --no-cache-dir -r requirements.txt "tensorflow[and-cuda]==2.21.0"
 
-COPY pyproject.toml LICENSE ./
+COPY pyproject.toml README.md LICENSE ./
 COPY adafilter_tf adafilter_tf
 RUN python -m pip install --no-cache-dir --no-deps .
 

@@ -48,7 +48,7 @@ def save_checkpoint(
     Raises:
         RunError: When a weight is not finite; nothing is written then.
     """
-    arrays = [np.asarray(variable) for variable in _variables(model)]
+    arrays = [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
     for variable, array in zip(_variables(model), arrays, strict=True):
         if not np.all(np.isfinite(array)):
             raise errors.RunError(

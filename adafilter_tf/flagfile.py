@@ -14,6 +14,7 @@ UNRECORDED = (
     "top_k",
     "data_dir",
     "cache",
+    "devices",
     "log_every",
 )
 
@@ -22,7 +23,8 @@ def recorded_names(values: flags.FlagValues = flags.FLAGS) -> list[str]:
     """Returns the names of the flags that define a run, in the order of definition."""
     own = flags.FlagValues()
     define_flags(own)
-    return [name for name in own if name not in (*UNRECORDED, "flagfile", "undefok")]
+    left_out = {*UNRECORDED, *_list_unused(values), "flagfile", "undefok"}
+    return [name for name in own if name not in left_out]
 
 
 def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:
@@ -37,15 +39,22 @@ def check_unused(values: flags.FlagValues = flags.FLAGS) -> None:
     Raises:
         UsageError: Naming the flag and the methods that have it.
     """
-    chosen = [name for name in (values.method, values.baseline) if name]
-    used = {p for name in chosen for p in methods.list_hyperparameters(name)}
-    for name in recorded_names(values):
-        owners = [m for m in methods.METHODS if name in methods.list_hyperparameters(m)]
-        if owners and name not in used and values[name].present:
+    for name, owners in _list_unused(values).items():
+        if values[name].present:
             raise errors.UsageError(
                 f"Received --{name}, which --method={values.method} does not have; it "
                 f"belongs to {', '.join(owners)}. Remove it or choose another method."
             )
+
+
+def _list_unused(values: flags.FlagValues) -> dict[str, list[str]]:
+    """Returns the hyper-parameters of no chosen method, with the methods they have."""
+    chosen = {values.method, values.baseline}
+    owners: dict[str, list[str]] = {}
+    for method in methods.METHODS:
+        for name in methods.list_hyperparameters(method):
+            owners.setdefault(name, []).append(method)
+    return {name: of for name, of in owners.items() if not chosen & set(of)}
 
 
 def apply_saved(text: str, path: str, values: flags.FlagValues = flags.FLAGS) -> None:
@@ -62,7 +71,7 @@ def apply_saved(text: str, path: str, values: flags.FlagValues = flags.FLAGS) ->
     saved = flags.FlagValues()
     define_flags(saved)
     saved(["run", *text.splitlines()])
-    for name in recorded_names(values):
+    for name in recorded_names(saved):
         given, found = values[name], saved[name]
         if given.present and given.value != found.value:
             raise errors.RunError(

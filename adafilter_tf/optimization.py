@@ -57,6 +57,11 @@ def create_optimizer(
     )
 
 
+def count_steps(optimizer: keras.optimizers.Optimizer) -> int:
+    """Returns the number of updates that an optimizer has made, on any strategy."""
+    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+
+
 def _decayed(options, learning_rate, total_steps, name) -> keras.optimizers.Optimizer:
     schedule = _schedule(learning_rate, options, total_steps)
     if options.optimizer == "sgd":

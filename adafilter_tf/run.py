@@ -1,12 +1,11 @@
 """The command line: python -m adafilter_tf.run --flagfile=configs/quickstart.cfg."""
 
 import json
-import os
+import logging as std_logging
 import pathlib
 import sys
 
-# TensorFlow's start-up messages would bury ours; read before it is imported.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
 
 import keras
 from absl import app, flags, logging
@@ -26,7 +25,7 @@ from adafilter_tf import (
 from adafilter_tf import flags as run_flags
 from adafilter_tf.data import augmentation, sources, splits, verification
 from adafilter_tf.data.examples import Splits
-from adafilter_tf.models import backbones
+from adafilter_tf.models import backbones, classifier
 
 FLAGS = flags.FLAGS
 
@@ -150,9 +149,11 @@ def _build_model(method: str, examples: Splits, synchronized: bool) -> keras.Mod
     hyperparameters = {
         name: FLAGS[name].value for name in methods.list_hyperparameters(method)
     }
-    return methods.METHODS[method](
+    model = methods.METHODS[method](
         backbone, len(examples.train.class_names), **hyperparameters
     )
+    classifier.initialize_head(model, FLAGS.seed)
+    return model
 
 
 def _load_splits(folder: run_dir.RunDir) -> Splits:
@@ -202,12 +203,17 @@ def _read_labels(folder: run_dir.RunDir) -> list[str]:
 
 
 def _export(folder: run_dir.RunDir) -> str:
-    return export.export_saved_model(
-        _load_model(folder),
-        str(folder.export),
-        class_names=_read_labels(folder),
-        **_image_options(),
-    )
+    # TensorFlow tells every function that it traces and every file that it writes.
+    logging.set_verbosity(logging.WARNING)
+    try:
+        return export.export_saved_model(
+            _load_model(folder),
+            str(folder.export),
+            class_names=_read_labels(folder),
+            **_image_options(),
+        )
+    finally:
+        logging.set_verbosity(logging.INFO)
 
 
 def _image_options() -> dict:
@@ -249,6 +255,7 @@ def main(argv: list[str]) -> None:
     """Runs the mode; an error that the user can mend is one line without traceback."""
     del argv
     logging.set_verbosity(logging.INFO)
+    std_logging.getLogger("tensorflow").setLevel(std_logging.WARNING)
     try:
         if keras.backend.backend() != "tensorflow":
             raise errors.UsageError(
@@ -277,4 +284,5 @@ def _resolve_defaults() -> None:
 
 if __name__ == "__main__":
     run_flags.define_flags()
+    flags.adopt_module_key_flags(run_flags)
     app.run(main, flags_parser=_parse)

@@ -192,5 +192,5 @@ def _fit(
 def _save(model: keras.Model, folder: run_dir.RunDir) -> None:
     # A model of the same layers, so that the file holds no optimizer.
     temporary = folder.model.with_name("writing.keras")
-    keras.Model(model.inputs, model.outputs, name=model.name).save(temporary)
+    keras.Model(model.input, model.output, name=model.name).save(temporary)
     os.replace(temporary, folder.model)

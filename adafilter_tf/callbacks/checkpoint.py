@@ -5,7 +5,7 @@ import os
 
 import keras
 
-from adafilter_tf import checkpointing
+from adafilter_tf import checkpointing, optimization
 from adafilter_tf.callbacks import stopwatch
 
 
@@ -33,7 +33,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Writes the checkpoint of the step that was just taken."""
         info = dataclasses.replace(
             self._info,
-            step=int(self.model.optimizer.iterations),
+            step=optimization.count_steps(self.model.optimizer),
             train_seconds=self._clock.seconds,
         )
         checkpointing.save_checkpoint(self._folder, self.model, info)

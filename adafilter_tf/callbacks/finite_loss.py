@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from adafilter_tf import errors
+from adafilter_tf import errors, optimization
 
 
 class FiniteLoss(keras.callbacks.Callback):
@@ -17,7 +17,7 @@ class FiniteLoss(keras.callbacks.Callback):
         """Looks at the running mean of the loss, which keeps a NaN once it had one."""
         loss = (logs or {}).get("loss", 0.0)
         if not np.isfinite(loss):
-            step = int(self.model.optimizer.iterations)
+            step = optimization.count_steps(self.model.optimizer)
             raise errors.RunError(
                 f"The loss is {loss} at step {step}; nothing was saved since the last "
                 "checkpoint. Lower --learning_rate, --head_learning_rate or "

@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 from absl import logging
 
+from adafilter_tf import optimization
 from adafilter_tf.callbacks import gate_figure
 from adafilter_tf.callbacks.gate_history import GateHistory
 from adafilter_tf.callbacks.gate_statistics import GateStatistics
@@ -103,7 +104,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self._writer.close()
 
     def _step(self) -> int:
-        return int(self.model.optimizer.iterations)
+        return optimization.count_steps(self.model.optimizer)
 
     def _write_scalars(self, scalars: dict[str, float]) -> None:
         step = self._step()

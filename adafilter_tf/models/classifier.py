@@ -18,4 +18,19 @@ def add_head(backbone: keras.Model, num_classes: int) -> keras.Model:
         features = keras.layers.GlobalAveragePooling2D(name="head_pool")(features)
     # float32 under every dtype policy: the loss needs the digits of the logits.
     logits = keras.layers.Dense(num_classes, dtype="float32", name="head")(features)
-    return keras.Model(backbone.input, logits, name=f"{backbone.name}_classifier")
+    (images,) = backbone.inputs
+    return keras.Model(images, logits, name=f"{backbone.name}_classifier")
+
+
+def initialize_head(model: keras.Model, seed: int) -> None:
+    """Gives the head the kernel that belongs to a seed, whatever was built before it.
+
+    Methods draw different numbers of random weights before the head; with this their
+    runs of one seed start from the same function and can be compared in pairs.
+
+    Args:
+        model: Made by `add_head`.
+        seed: Of the kernel (Glorot uniform, Keras' default).
+    """
+    kernel = model.get_layer("head").kernel
+    kernel.assign(keras.initializers.GlorotUniform(seed)(kernel.shape))

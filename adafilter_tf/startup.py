@@ -1,0 +1,33 @@
+"""Imports TensorFlow without the notes that it prints where there is no GPU.
+
+Import it first. TensorFlow 2.21 writes them from native code, before any setting for
+logs is read, and they would stand between a user and the one line that matters. With an
+NVIDIA driver they are left alone: then they say why a GPU is not used.
+"""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+def _import_tensorflow() -> None:
+    import tensorflow as tf
+
+    tf.config.list_physical_devices()  # looks for GPUs, which prints too
+
+
+def _without_native_messages(function) -> None:
+    saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, 2)
+    try:
+        function()
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(null)
+
+
+if os.path.exists("/dev/nvidiactl"):
+    _import_tensorflow()
+else:
+    _without_native_messages(_import_tensorflow)

@@ -1,0 +1,379 @@
+"""The command line as a user meets it: what comes out, and what bad input gets."""
+
+import csv
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from absl import flags
+from absl.testing import flagsaver
+
+from adafilter_tf import flags as run_flags
+from adafilter_tf import run
+
+if "mode" not in flags.FLAGS:
+    run_flags.define_flags()
+
+
+@pytest.fixture
+def command(capfd):
+    """Runs the command line in this process: gives exit code, output and errors."""
+
+    def call(*arguments):
+        capfd.readouterr()
+        code = 0
+        with flagsaver.flagsaver():
+            flags.FLAGS.unparse_flags()
+            try:
+                run.main(run._parse(["run", *map(str, arguments)]))
+            except SystemExit as error:
+                code = error.code
+        out, err = capfd.readouterr()
+        return code, out, err
+
+    yield call
+    flags.FLAGS.mark_as_parsed()
+
+
+def check_error(result, code, *parts):
+    found, _, err = result
+    line = err.strip().splitlines()[-1]
+    assert line.startswith("Error: "), err
+    assert "Traceback" not in err
+    for part in parts:
+        assert part in line
+    assert found == code
+
+
+def make_images(folder, classes=("cat", "dog"), number=6, size=(20, 24), seed=0):
+    rng = np.random.default_rng(seed)
+    for label in classes:
+        (folder / label).mkdir(parents=True, exist_ok=True)
+        for index in range(number):
+            pixels = rng.integers(0, 255, (*size, 3), np.uint8)
+            encoded = tf.io.encode_jpeg(pixels).numpy()
+            (folder / label / f"{index}.jpg").write_bytes(encoded)
+    return folder
+
+
+QUICK = (
+    "--backbone=resnet14",
+    "--image_size=16",
+    "--epochs=2",
+    "--steps_per_epoch=2",
+    "--batch_size=4",
+    "--validation_fraction=0.34",
+    "--test_fraction=0.34",
+    "--gate_units=4",
+    "--gate_from=stage3",
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run on a folder of images, in a process of its own."""
+    root = tmp_path_factory.mktemp("finished")
+    images = make_images(root / "images")
+    arguments = [*QUICK, f"--dataset=folder:{images}", f"--output_dir={root / 'run'}"]
+    process = subprocess.run(
+        [sys.executable, "-m", "adafilter_tf.run", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    return root, arguments, process
+
+
+def test_run_leaves_everything_that_it_promises(finished):
+    root, _, process = finished
+    folder = root / "run"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["method"] == "adafilter"
+    assert metrics["backbone"] == "resnet14"
+    assert metrics["dataset"] == f"folder:{root / 'images'}"
+    assert (metrics["seed"], metrics["num_classes"]) == (0, 2)
+    assert (metrics["num_train_examples"], metrics["test_examples"]) == (4, 4)
+    assert metrics["test_accuracy"] in (0.0, 0.25, 0.5, 0.75, 1.0)
+    assert {
+        "test_mean_per_class_accuracy",
+        "test_loss",
+        "train_seconds",
+        "steps_per_second",
+        "trainable_parameters",
+    } <= set(metrics)
+    layers = metrics["tuned_fraction_per_layer"]
+    assert list(layers)[0] == "stage3_block1_conv1"
+    assert 0 <= metrics["tuned_fraction"] <= 1
+    assert (folder / "labels.txt").read_text() == "cat\ndog\n"
+    names = {path.name for path in folder.iterdir()}
+    assert {"flags.cfg", "split.csv", "model.keras", "checkpoints", "tensorboard",
+            "export"} <= names  # fmt: skip
+    # Plain lines, as nobody watches: no bar that redraws itself.
+    assert "\x08" not in process.stdout
+    assert f"SavedModel   {folder / 'export' / '1'}" in process.stdout
+    assert f"tensorboard --logdir={folder}" in process.stdout
+
+
+def test_written_split_holds_every_image_once(finished):
+    root, _, _ = finished
+    rows = list(csv.DictReader((root / "run/split.csv").open()))
+    images = sorted(str(path) for path in (root / "images").glob("*/*.jpg"))
+    assert sorted(row["path"] for row in rows) == images
+    assert all(pathlib.Path(row["path"]).parent.name == row["label"] for row in rows)
+
+
+def test_finished_run_is_not_trained_again(finished, command):
+    root, arguments, _ = finished
+    before = (root / "run/metrics.json").stat().st_mtime_ns
+    code, out, _ = command(*arguments)
+    assert code == 0
+    assert "test accuracy" in out
+    assert (root / "run/metrics.json").stat().st_mtime_ns == before
+
+
+def test_evaluate_repeats_the_metrics_of_training(finished, command):
+    root, _, _ = finished
+    code, out, _ = command("--mode=evaluate", f"--output_dir={root / 'run'}")
+    assert code == 0
+    metrics = json.loads((root / "run/metrics.json").read_text())
+    for name, value in json.loads(out).items():
+        if name == "tuned_fraction_per_layer":
+            assert value == metrics[name]
+        else:
+            assert value == pytest.approx(metrics[name], abs=1e-5), name
+
+
+def test_predict_agrees_with_the_saved_model(finished, command):
+    root, _, _ = finished
+    folder, images = root / "run", root / "images"
+    csv_file = root / "predictions.csv"
+    code, _, _ = command(
+        "--mode=predict",
+        f"--output_dir={folder}",
+        f"--images={images}",
+        f"--predictions={csv_file}",
+    )
+    assert code == 0
+    rows = list(csv.DictReader(csv_file.open()))
+    assert len(rows) == 12
+    loaded = tf.saved_model.load(str(folder / "export/1"))
+    encoded = [pathlib.Path(row["path"]).read_bytes() for row in rows]
+    served = loaded.signatures["serving_default"](image_bytes=tf.constant(encoded))
+    assert [row["class"].encode() for row in rows] == served["classes"].numpy().tolist()
+    np.testing.assert_allclose(
+        [float(row["probability"]) for row in rows],
+        served["probabilities"].numpy().max(axis=1),
+        atol=1e-5,
+    )
+
+
+def test_export_writes_the_next_version(finished, command):
+    root, _, _ = finished
+    code, out, _ = command("--mode=export", f"--output_dir={root / 'run'}")
+    assert code == 0
+    assert out.strip().splitlines()[-1] == str(root / "run/export/2")
+    shutil.rmtree(root / "run/export/2")
+
+
+def test_saved_flagfile_repeats_the_run(finished, command, tmp_path):
+    root, _, _ = finished
+    code, _, _ = command(
+        f"--flagfile={root / 'run/flags.cfg'}", f"--output_dir={tmp_path / 'again'}"
+    )
+    assert code == 0
+    first, second = (
+        json.loads((folder / "metrics.json").read_text())
+        for folder in (root / "run", tmp_path / "again")
+    )
+    assert second["test_loss"] == pytest.approx(first["test_loss"], abs=1e-4)
+
+
+def test_interrupted_run_ends_as_the_uninterrupted_one(finished, command, tmp_path):
+    """The checkpoint after epoch 1 of 2 leads to the same weights, bit by bit."""
+    root, arguments, _ = finished
+    folder = tmp_path / "resumed"
+    shutil.copytree(root / "run", folder)
+    for name in ("metrics.json", "model.keras"):
+        (folder / name).unlink()
+    last = folder / "checkpoints/step_000000004"
+    with np.load(last / "arrays.npz") as archive:
+        expected = dict(archive)
+    shutil.rmtree(last)
+    assert command(*arguments[:-1], f"--output_dir={folder}")[0] == 0
+    with np.load(last / "arrays.npz") as archive:
+        for name, value in expected.items():
+            assert np.array_equal(archive[name], value), name
+
+
+def test_baseline_is_trained_on_the_same_split(command, tmp_path):
+    images = make_images(tmp_path / "images")
+    code, out, _ = command(
+        *QUICK,
+        "--baseline=fine_tuning",
+        f"--dataset=folder:{images}",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert code == 0
+    assert [
+        line.split()[0] for line in out.splitlines() if "test accuracy" in line
+    ] == [
+        "adafilter",
+        "fine_tuning",
+    ]
+    baseline = json.loads(
+        (tmp_path / "run/baseline_fine_tuning/metrics.json").read_text()
+    )
+    assert "tuned_fraction" not in baseline
+
+
+@pytest.mark.slow
+def test_flowers_config_trains_on_mock_data(command, tmp_path, mock_flowers):
+    """The real flagfile, but for its size: mock data, random weights, a few steps."""
+    code, out, _ = command(
+        "--flagfile=configs/flowers.cfg",
+        f"--output_dir={tmp_path / 'run'}",
+        f"--data_dir={tmp_path / 'data'}",
+        "--weights=random",
+        "--image_size=64",
+        "--epochs=1",
+        "--steps_per_epoch=2",
+        "--batch_size=4",
+        "--gate_from=conv5",
+    )
+    assert code == 0
+    metrics = json.loads((tmp_path / "run/metrics.json").read_text())
+    assert (metrics["backbone"], metrics["num_classes"]) == ("resnet50", 102)
+    assert metrics["test_examples"] == 6
+    assert (tmp_path / "run/export/1/saved_model.pb").exists()
+
+
+def train(command, tmp_path, *arguments, images=None):
+    images = images or make_images(tmp_path / "images")
+    return command(
+        *QUICK,
+        f"--dataset=folder:{images}",
+        f"--output_dir={tmp_path / 'run'}",
+        *arguments,
+    )
+
+
+def test_unknown_flag_in_a_process_of_its_own_is_one_line():
+    process = subprocess.run(
+        [sys.executable, "-m", "adafilter_tf.run", "--epoch=3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 2
+    assert process.stderr.startswith("Error: Unknown command line flag 'epoch'")
+    assert process.stderr.count("\n") == 1
+    assert process.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--method=magic"], ["--method=magic", "adafilter|fine_tuning"]),
+        (["--mode=fly"], ["--mode=fly", "train|evaluate|predict|export"]),
+        (["--backbone=resnet51"], ["--backbone=resnet51", "resnet50"]),
+        (["--epochs=0"], ["epochs", "positive"]),
+        (["epochs=3"], ["'epochs=3'", "--name=value"]),
+        (["--flagfile=none.cfg"], ["none.cfg"]),
+        (["--method=fine_tuning"], ["--gate_", "adafilter"]),
+        (["--output_dir="], ["--output_dir is missing"]),
+        (["--image_size=8"], ["image_size=8", "at least 16"]),
+        (["--dataset=nothing"], ["dataset=nothing", "folder:PATH"]),
+        (["--dataset=folder:nowhere"], ["nowhere"]),
+        (["--devices=GPU:7,CPU:0"], ["no GPU:7", "CPU:0"]),
+        (["--learning_rate=-1"], ["learning_rate"]),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_wrong_usage_ends_with_code_2_and_one_line(command, tmp_path, arguments, parts):
+    images = tmp_path / "images"
+    make_images(images)
+    result = train(command, tmp_path, *arguments, images=images)
+    check_error(result, 2, *parts)
+
+
+def test_unknown_start_of_gates_is_named(command, tmp_path):
+    result = train(command, tmp_path, "--gate_from=conv9")
+    check_error(result, 1, "gate_from='conv9'", "stem_conv")
+
+
+def test_empty_class_folder_is_named(command, tmp_path):
+    images = make_images(tmp_path / "images")
+    (images / "bird").mkdir()
+    result = train(command, tmp_path, images=images)
+    check_error(result, 1, "bird")
+
+
+def test_single_class_is_refused(command, tmp_path):
+    images = make_images(tmp_path / "images", classes=("cat",))
+    result = train(command, tmp_path, images=images)
+    check_error(result, 1, "cat")
+
+
+def test_label_in_test_that_is_not_in_train_is_named(command, tmp_path):
+    make_images(tmp_path / "images" / "train")
+    make_images(tmp_path / "images" / "test", classes=("cat", "dog", "eel"))
+    result = train(command, tmp_path, images=tmp_path / "images")
+    check_error(result, 1, "eel")
+
+
+def test_unreadable_image_is_named_or_skipped(command, tmp_path):
+    images = make_images(tmp_path / "images")
+    broken = images / "cat" / "broken.jpg"
+    broken.write_bytes((images / "cat" / "0.jpg").read_bytes()[:300])
+    result = train(command, tmp_path, images=images)
+    check_error(result, 1, str(broken), "--on_bad_image=skip")
+    assert not (tmp_path / "run" / "split.csv").exists()
+    shutil.rmtree(tmp_path / "run")
+    assert train(command, tmp_path, "--on_bad_image=skip", images=images)[0] == 0
+    rows = list(csv.DictReader((tmp_path / "run/skipped_images.csv").open()))
+    assert [row["path"] for row in rows] == [str(broken)]
+
+
+def test_other_settings_in_a_used_folder_are_refused(finished, command):
+    root, arguments, _ = finished
+    before = {p: p.stat().st_mtime_ns for p in (root / "run").rglob("*")}
+    result = command(*arguments, "--learning_rate=0.5")
+    check_error(
+        result, 1, "--learning_rate=0.01", "--learning_rate=0.5", "--output_dir"
+    )
+    assert {p: p.stat().st_mtime_ns for p in (root / "run").rglob("*")} == before
+
+
+def test_checkpoint_of_another_method_is_refused(finished, command, tmp_path):
+    root, arguments, _ = finished
+    folder = tmp_path / "run"
+    shutil.copytree(root / "run", folder)
+    (folder / "model.keras").unlink()
+    for name in folder.glob("checkpoints/*/checkpoint.json"):
+        name.write_text(name.read_text().replace("adafilter", "fine_tuning"))
+    result = command(*arguments[:-1], f"--output_dir={folder}")
+    check_error(result, 1, "has method fine_tuning, this run has adafilter")
+
+
+def test_evaluation_without_a_run_is_refused(command, tmp_path):
+    result = command("--mode=evaluate", f"--output_dir={tmp_path / 'no'}")
+    check_error(result, 1, "--mode=evaluate needs a finished run", "--mode=train")
+    assert not (tmp_path / "no").exists()
+
+
+def test_prediction_without_images_is_refused(finished, command):
+    root, _, _ = finished
+    result = command("--mode=predict", f"--output_dir={root / 'run'}")
+    check_error(result, 2, "--mode=predict needs --images")
+
+
+def test_loss_that_is_no_number_ends_the_run_without_a_model(command, tmp_path):
+    result = train(command, tmp_path, "--learning_rate=1e30", "--warmup_fraction=0")
+    check_error(result, 1, "not finite" if "not finite" in result[2] else "The loss is")
+    assert not (tmp_path / "run" / "model.keras").exists()
