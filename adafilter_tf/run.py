@@ -13,6 +13,7 @@ from absl import app, flags, logging
 from adafilter_tf import (
     distribution,
     errors,
+    evaluation,
     export,
     flagfile,
     methods,
@@ -48,9 +49,10 @@ def evaluate() -> None:
     """Scores the trained model on the run's test split; prints the metrics as JSON."""
     folder = _open_run()
     test = splits.read_splits(folder.splits).test
-    model = _load_model(folder)
-    metrics = training.score_test(model, test, _image_options(), FLAGS.batch_size)
-    print(json.dumps(metrics, indent=2))
+    score = evaluation.create_scorer(
+        _load_model(folder), **_image_options(), batch_size=FLAGS.batch_size
+    )
+    print(json.dumps(training.measure_split(score, test, "test"), indent=2))
 
 
 def predict() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import sys
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -42,6 +43,11 @@ class TrainingOptions:
     seed: int
     cache: str
     log_every: int
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole run."""
+        return self.epochs * self.steps_per_epoch
 
 
 def compile_model(
@@ -96,12 +102,11 @@ def train(
     info = checkpointing.restore_checkpoint(
         folder.checkpoints, model, method=method, num_classes=num_classes
     ) or checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
-    clock = stopwatch.Stopwatch(info.train_seconds)
-    validate = validation.Validation(
-        evaluation.create_scorer(model, **image_options, batch_size=options.batch_size),
-        splits.validation,
-        folder.start_gates,
+    score = evaluation.create_scorer(
+        model, **image_options, batch_size=options.batch_size
     )
+    clock = stopwatch.Stopwatch(info.train_seconds)
+    validate = validation.Validation(score, splits.validation, folder.start_gates)
     callbacks = [
         clock,
         finite_loss.FiniteLoss(),
@@ -113,12 +118,11 @@ def train(
         ),
         checkpoint.Checkpoint(folder.checkpoints, info, clock),
     ]
-    total_steps = options.epochs * options.steps_per_epoch
     dataset = pipeline.training_dataset(
         splits.train,
         **image_options,
         global_batch_size=options.batch_size,
-        total_steps=total_steps,
+        total_steps=options.total_steps,
         start_step=info.step,
         seed=options.seed,
         augmentation=augmentation,
@@ -130,34 +134,37 @@ def train(
         **report,
         "num_classes": num_classes,
         "num_train_examples": len(splits.train),
-        "num_validation_examples": len(splits.validation),
-        "steps": total_steps,
+        "steps": options.total_steps,
         "train_seconds": clock.seconds,
-        "steps_per_second": total_steps / clock.seconds,
+        "steps_per_second": options.total_steps / clock.seconds,
         "trainable_parameters": sum(
             int(np.prod(variable.shape)) for variable in model.trainable_variables
         ),
-        **score_test(model, splits.test, image_options, options.batch_size),
+        **measure_split(score, splits.validation, "validation"),
+        **measure_split(score, splits.test, "test"),
     }
     run_dir.write_json(folder.metrics, metrics)
     return metrics
 
 
-def score_test(
-    model: keras.Model, test: Examples, image_options: dict, batch_size: int
+def measure_split(
+    score: Callable[..., evaluation.Outputs], examples: Examples, split: str
 ) -> dict:
-    """Returns the test metrics, and for a gated model what its gates choose.
+    """Returns the metrics of a split, each example counted once.
 
-    Every test example counts once. For gated models there are `tuned_fraction`,
-    `tuned_fraction_per_layer` and `image_dependent_fraction` over the test images.
+    Args:
+        score: Made by `evaluation.create_scorer`.
+        examples: Of the split.
+        split: "validation" or "test": how the names of the metrics start. For the test
+            split of a gated model there are also `tuned_fraction`,
+            `tuned_fraction_per_layer` and `image_dependent_fraction`.
     """
-    score = evaluation.create_scorer(model, **image_options, batch_size=batch_size)
-    outputs = score(test.paths)
+    outputs = score(examples.paths)
     metrics = {
-        f"test_{name}": value
-        for name, value in evaluation.measure(outputs.logits, test.labels).items()
+        f"{split}_{name}": value
+        for name, value in evaluation.measure(outputs.logits, examples.labels).items()
     }
-    if outputs.gates:
+    if outputs.gates and split == "test":
         statistics = gate_statistics.gate_statistics(outputs.gates)
         metrics["tuned_fraction"] = statistics.tuned_fraction
         metrics["tuned_fraction_per_layer"] = statistics.tuned_fraction_per_layer
@@ -172,10 +179,9 @@ def _fit(
     start_step: int,
     callbacks: list[keras.callbacks.Callback],
 ) -> None:
-    total_steps = options.epochs * options.steps_per_epoch
     if start_step:
-        logging.info("Resuming at step %d of %d.", start_step, total_steps)
-    if start_step >= total_steps:
+        logging.info("Resuming at step %d of %d.", start_step, options.total_steps)
+    if start_step >= options.total_steps:
         return
     model.fit(
         dataset,

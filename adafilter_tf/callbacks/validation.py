@@ -11,6 +11,7 @@ from absl import logging
 from adafilter_tf import evaluation
 from adafilter_tf.callbacks import gate_statistics
 from adafilter_tf.data import examples as examples_lib
+from adafilter_tf.models import gating
 
 
 class Validation(keras.callbacks.Callback):
@@ -48,13 +49,14 @@ class Validation(keras.callbacks.Callback):
             with np.load(self._path, allow_pickle=False) as archive:
                 self._start_gates = dict(archive)
             return
+        if not gating.list_gates(self.model):
+            return
         self._start_gates = self._score(self._examples.paths).gates
-        if self._start_gates:
-            temporary = self._path.with_name(f".{self._path.name}")
-            with open(temporary, "wb") as file:
-                np.savez_compressed(file, **self._start_gates)
-            os.rename(temporary, self._path)
-            self._look(self._start_gates)
+        temporary = self._path.with_name(f".{self._path.name}")
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **self._start_gates)
+        os.rename(temporary, self._path)
+        self._look(self._start_gates)
 
     def on_epoch_end(self, epoch, logs=None):
         """Scores every validation example once."""

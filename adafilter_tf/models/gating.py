@@ -6,15 +6,7 @@ import dataclasses
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import graph
-
-_CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
-_UNSUPPORTED_CONVOLUTIONS = (
-    keras.layers.Conv2DTranspose,
-    keras.layers.SeparableConv2D,
-)
-# Their weights are constants of the data, not learned features.
-_CONSTANT_LAYERS = (keras.layers.Normalization, keras.layers.Rescaling)
+from adafilter_tf.models import conversion, graph
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,9 +84,9 @@ def add_gates(
 
     def convert(layer):
         if layer.name in plan.convolutions:
-            return _gated_convolution(layer)
+            return conversion.convert_convolution(layer)
         if layer.name in plan.batch_norms:
-            return _gated_batch_norm(layer, frozen_statistics)
+            return conversion.convert_batch_norm(layer, frozen_statistics)
         if not isinstance(layer, keras.Layer):
             return layer  # a stateless operation, such as an addition
         clone = type(layer).from_config(layer.get_config())
@@ -158,11 +150,11 @@ def _plan(backbone: keras.Model, gate_from: str | None) -> _Plan:
     convolutions, batch_norms, channels, filters = {}, {}, {}, {}
     for call in gated:
         layer = call.layer
-        if isinstance(layer, _CONVOLUTIONS):
-            _check_convolution(layer)
+        if type(layer) in conversion.CONVOLUTIONS:
+            conversion.check_convolution(layer)
             convolutions[layer.name] = layer
-        elif isinstance(layer, keras.layers.BatchNormalization):
-            _check_batch_norm(layer)
+        elif type(layer) in conversion.BATCH_NORMS:
+            conversion.check_batch_norm(layer)
             (source,) = call.inputs
             paired = (
                 source in convolutions
@@ -172,7 +164,7 @@ def _plan(backbone: keras.Model, gate_from: str | None) -> _Plan:
             batch_norms[layer.name] = source if paired else None
             if paired:
                 continue
-        elif isinstance(layer, _CONSTANT_LAYERS) or not getattr(
+        elif isinstance(layer, conversion.CONSTANT_LAYERS) or not getattr(
             layer, "trainable_variables", None
         ):
             continue
@@ -205,82 +197,12 @@ def _first_gated(calls: list[graph.Call], gate_from: str | None) -> int:
     for index, call in enumerate(calls):
         if call.layer.name.startswith(gate_from):
             return index
-    convolutions = [c.layer.name for c in calls if isinstance(c.layer, _CONVOLUTIONS)]
+    convolutions = [
+        c.layer.name for c in calls if type(c.layer) in conversion.CONVOLUTIONS
+    ]
     raise errors.RunError(
         f"Received gate_from={gate_from!r}; no layer of the backbone has a name that "
         f"starts so. Its convolutions are {', '.join(convolutions)}."
-    )
-
-
-def _check_convolution(layer: keras.Layer) -> None:
-    if isinstance(layer, _UNSUPPORTED_CONVOLUTIONS):
-        raise errors.RunError(
-            f"Layer {layer.name!r} of type {type(layer).__name__} has no gated form; "
-            "set gate_from to a layer after it."
-        )
-    _check_channels_last(layer, layer.data_format == "channels_last")
-    prefix = (
-        "depthwise" if isinstance(layer, keras.layers.DepthwiseConv2D) else "kernel"
-    )
-    for name in (f"{prefix}_regularizer", "bias_regularizer", f"{prefix}_constraint"):
-        _check_absent(layer, name)
-
-
-def _check_batch_norm(layer: keras.layers.BatchNormalization) -> None:
-    _check_channels_last(layer, layer.axis in (-1, len(layer.input.shape) - 1))
-    for name in ("gamma_regularizer", "beta_regularizer", "gamma_constraint"):
-        _check_absent(layer, name)
-    if layer.renorm:
-        raise errors.RunError(
-            f"Layer {layer.name!r} uses batch renormalization, which has no gated "
-            "form; set gate_from to a layer after it."
-        )
-
-
-def _check_channels_last(layer: keras.Layer, channels_last: bool) -> None:
-    if not channels_last:
-        raise errors.RunError(
-            f"Layer {layer.name!r} works on channels_first; gated networks are "
-            "channels_last. Rebuild the backbone with data_format='channels_last'."
-        )
-
-
-def _check_absent(layer: keras.Layer, name: str) -> None:
-    if getattr(layer, name, None) is not None:
-        raise errors.RunError(
-            f"Layer {layer.name!r} has a {name}, which its gated form would lose; "
-            "remove it from the backbone and use --weight_decay."
-        )
-
-
-def _gated_convolution(layer: keras.Layer) -> layers.GatedConv2D:
-    return layers.GatedConv2D(
-        filters=layer.output.shape[-1],
-        kernel_size=layer.kernel_size,
-        strides=layer.strides,
-        padding=layer.padding,
-        dilation_rate=layer.dilation_rate,
-        groups=getattr(layer, "groups", 1),
-        depthwise=isinstance(layer, keras.layers.DepthwiseConv2D),
-        activation=layer.activation,
-        use_bias=layer.use_bias,
-        dtype=layer.dtype_policy,
-        name=layer.name,
-    )
-
-
-def _gated_batch_norm(
-    layer: keras.layers.BatchNormalization, frozen_statistics: str
-) -> layers.GatedBatchNormalization:
-    return layers.GatedBatchNormalization(
-        momentum=layer.momentum,
-        epsilon=layer.epsilon,
-        center=layer.center,
-        scale=layer.scale,
-        synchronized=layer.synchronized,
-        frozen_statistics=frozen_statistics,
-        dtype=layer.dtype_policy,
-        name=layer.name,
     )
 
 
@@ -293,6 +215,8 @@ def _copy_weights(backbone: keras.Model, gated: keras.Model) -> None:
         if isinstance(target, layers.GatedConv2D | layers.GatedBatchNormalization):
             for weight in source.weights:
                 for branch in ("frozen", "tuned"):
-                    getattr(target, f"{branch}_{weight.name}").assign(weight)
+                    # A copy for each: JAX refuses to update weights that share memory.
+                    value = keras.ops.convert_to_numpy(weight).copy()
+                    getattr(target, f"{branch}_{weight.name}").assign(value)
         else:
             target.set_weights(source.get_weights())

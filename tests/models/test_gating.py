@@ -173,6 +173,15 @@ def test_layer_without_gated_form_is_named():
     check_refused(keras.Model(images, x), "'up' of type Conv2DTranspose has")
 
 
+def test_subclass_of_a_convolution_is_not_taken_for_one():
+    class Standardized(keras.layers.Conv2D):
+        pass
+
+    images = keras.Input((8, 8, 3))
+    backbone = keras.Model(images, Standardized(4, 3, name="mine")(images))
+    check_refused(backbone, "'mine' of type Standardized has weights and no gated form")
+
+
 def test_shared_layer_is_named():
     images = keras.Input((8, 8, 3))
     shared = keras.layers.Conv2D(3, 3, padding="same", name="shared")

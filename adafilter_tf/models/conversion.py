@@ -1,0 +1,90 @@
+"""Which layers have a gated form, and which one."""
+
+import keras
+
+from adafilter_tf import errors, layers
+
+# Exactly these: a subclass may compute something else.
+CONVOLUTIONS = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+BATCH_NORMS = (keras.layers.BatchNormalization,)
+# Their weights are constants of the data, not learned features.
+CONSTANT_LAYERS = (keras.layers.Normalization, keras.layers.Rescaling)
+
+
+def check_convolution(layer: keras.Layer) -> None:
+    """Checks that a convolution has a gated form.
+
+    Raises:
+        RunError: Naming the layer and what stands against it.
+    """
+    _check_channels_last(layer, layer.data_format == "channels_last")
+    prefix = (
+        "depthwise" if isinstance(layer, keras.layers.DepthwiseConv2D) else "kernel"
+    )
+    for name in (f"{prefix}_regularizer", "bias_regularizer", f"{prefix}_constraint"):
+        _check_absent(layer, name)
+
+
+def check_batch_norm(layer: keras.layers.BatchNormalization) -> None:
+    """Checks that a batch norm has a gated form.
+
+    Raises:
+        RunError: Naming the layer and what stands against it.
+    """
+    _check_channels_last(layer, layer.axis in (-1, len(layer.input.shape) - 1))
+    for name in ("gamma_regularizer", "beta_regularizer", "gamma_constraint"):
+        _check_absent(layer, name)
+    if layer.renorm:
+        raise errors.RunError(
+            f"Layer {layer.name!r} uses batch renormalization, which has no gated "
+            "form; set gate_from to a layer after it."
+        )
+
+
+def _check_channels_last(layer: keras.Layer, channels_last: bool) -> None:
+    if not channels_last:
+        raise errors.RunError(
+            f"Layer {layer.name!r} works on channels_first; gated networks are "
+            "channels_last. Rebuild the backbone with data_format='channels_last'."
+        )
+
+
+def _check_absent(layer: keras.Layer, name: str) -> None:
+    if getattr(layer, name, None) is not None:
+        raise errors.RunError(
+            f"Layer {layer.name!r} has a {name}, which its gated form would lose; "
+            "remove it from the backbone and use --weight_decay."
+        )
+
+
+def convert_convolution(layer: keras.Layer) -> layers.GatedConv2D:
+    """Returns the gated form of a convolution, without its weights."""
+    return layers.GatedConv2D(
+        filters=layer.output.shape[-1],
+        kernel_size=layer.kernel_size,
+        strides=layer.strides,
+        padding=layer.padding,
+        dilation_rate=layer.dilation_rate,
+        groups=getattr(layer, "groups", 1),
+        depthwise=isinstance(layer, keras.layers.DepthwiseConv2D),
+        activation=layer.activation,
+        use_bias=layer.use_bias,
+        dtype=layer.dtype_policy,
+        name=layer.name,
+    )
+
+
+def convert_batch_norm(
+    layer: keras.layers.BatchNormalization, frozen_statistics: str
+) -> layers.GatedBatchNormalization:
+    """Returns the gated form of a batch norm, without its weights."""
+    return layers.GatedBatchNormalization(
+        momentum=layer.momentum,
+        epsilon=layer.epsilon,
+        center=layer.center,
+        scale=layer.scale,
+        synchronized=layer.synchronized,
+        frozen_statistics=frozen_statistics,
+        dtype=layer.dtype_policy,
+        name=layer.name,
+    )

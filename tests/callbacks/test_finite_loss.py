@@ -1,0 +1,25 @@
+import pytest
+
+from adafilter_tf import errors
+from adafilter_tf.callbacks import finite_loss
+from adafilter_tf.methods import fine_tuning
+from tests.conftest import compile_sgd, tiny_resnet, train
+
+
+@pytest.fixture(scope="module")
+def callback():
+    callback = finite_loss.FiniteLoss()
+    callback.set_model(compile_sgd(fine_tuning.build(tiny_resnet(), 3)))
+    train(callback.model, steps=2)
+    return callback
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_loss_that_is_no_number_ends_the_run_with_its_step(callback, loss):
+    message = f"The loss is {loss} at step 2; .* Lower --learning_rate"
+    with pytest.raises(errors.RunError, match=message):
+        callback.on_train_batch_end(1, {"loss": loss})
+
+
+def test_finite_loss_goes_on(callback):
+    assert callback.on_train_batch_end(1, {"loss": 0.5}) is None
