@@ -109,7 +109,9 @@ def restore_checkpoint(
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
-    model.optimizer.build(model.trainable_variables)
+    # LossScaleOptimizer would create its variables a second time.
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]
 
 

@@ -273,6 +273,9 @@ def main(argv: list[str]) -> None:
     except errors.RunError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
 
 
 def _resolve_defaults() -> None:

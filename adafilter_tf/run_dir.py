@@ -66,6 +66,10 @@ class RunDir:
         """SavedModels, one folder per version."""
         return self.root / "export"
 
+    def has_started(self) -> bool:
+        """Returns whether there is something that training has achieved."""
+        return self.model.exists() or any(self.checkpoints.glob("step_*"))
+
     def list_exports(self) -> list[pathlib.Path]:
         """Returns the folders of the finished exports, the newest last."""
         versions = [path for path in self.export.glob("*") if path.name.isdecimal()]
@@ -83,8 +87,8 @@ def claim(run_dir: RunDir, flagfile_text: str):
         The lock on the folder; it holds until it is closed.
 
     Raises:
-        RunError: When the folder belongs to another run, holds other files, or another
-            process works in it. Nothing in it has changed then.
+        RunError: When the folder belongs to another run that has started, holds other
+            files, or another process works in it. Nothing in it has changed then.
     """
     root = run_dir.root
     if root.exists() and not root.is_dir():
@@ -98,7 +102,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
                 f"Received --output_dir={root}, which holds other files ({foreign[0]}) "
                 "and no run; choose a new or empty folder."
             )
-    if run_dir.flagfile.exists():
+    if run_dir.has_started():
         _check_same(run_dir.flagfile, flagfile_text)
     root.mkdir(parents=True, exist_ok=True)
     lock = open(root / ".lock", "w")  # noqa: SIM115 - held as long as the run
@@ -110,7 +114,16 @@ def claim(run_dir: RunDir, flagfile_text: str):
             f"Another process is training in --output_dir={root}; wait for it or "
             "choose another folder."
         ) from None
-    if not run_dir.flagfile.exists():
+    if not run_dir.has_started():
+        # A first try that failed on its way, at a missing file for instance, does not
+        # bind the second one to its settings.
+        for path in (
+            run_dir.splits,
+            run_dir.labels,
+            run_dir.skipped_images,
+            run_dir.start_gates,
+        ):
+            path.unlink(missing_ok=True)
         write_text(run_dir.flagfile, flagfile_text)
     return lock
 

@@ -1,5 +1,6 @@
 import json
 
+import keras
 import numpy as np
 import pytest
 
@@ -38,6 +39,19 @@ def test_training_goes_on_bit_by_bit_after_a_restore(tmp_path, model):
     assert train(other, steps=3) == losses
     images = random_images(2, 8, 8, 3, seed=4)
     assert np.array_equal(other(images), model(images))
+
+
+def test_loss_scale_comes_back(tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = compile_sgd(adafilter.build(tiny_resnet(), 3))
+    train(model, steps=2)
+    model.optimizer.dynamic_scale.assign(4096.0)
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    other = compile_sgd(adafilter.build(tiny_resnet(), 3))
+    restore(tmp_path, other)
+    assert float(other.optimizer.dynamic_scale) == 4096.0
+    # Half-precision sums on a CPU run in threads, in no fixed order.
+    np.testing.assert_allclose(train(other, steps=2), train(model, steps=2), rtol=0.02)
 
 
 def test_no_checkpoint_is_none(tmp_path, model):

@@ -22,10 +22,19 @@ def test_new_folder_is_made_and_keeps_the_flagfile(folder):
 
 def test_folder_of_another_run_names_the_difference_and_changes_nothing(folder):
     run_dir.claim(folder, TEXT).close()
+    (folder.checkpoints / "step_000000001").mkdir(parents=True)
     message = "it has --seed=0, this run has --seed=1. Choose another --output_dir"
     with pytest.raises(errors.RunError, match=message):
         run_dir.claim(folder, TEXT.replace("seed=0", "seed=1"))
     assert folder.flagfile.read_text() == TEXT
+
+
+def test_run_that_never_started_may_be_changed(folder):
+    run_dir.claim(folder, TEXT).close()
+    folder.splits.write_text("of the other settings")
+    run_dir.claim(folder, TEXT.replace("seed=0", "seed=1")).close()
+    assert "--seed=1" in folder.flagfile.read_text()
+    assert not folder.splits.exists()
 
 
 def test_folder_with_other_files_is_refused_and_left_alone(folder):

@@ -20,7 +20,7 @@ from adafilter_tf.data import image_format
 from adafilter_tf.data.examples import Examples
 
 _MANIFEST = "manifest.json"
-_LOG_EVERY = 10.0  # seconds
+_LOG_EVERY = 1000  # images
 
 # The name of a split and its (encoded image, label) pairs, read only when it is needed.
 LabelledImages = Iterable[tuple[bytes, int]]
@@ -102,9 +102,8 @@ def _write_images(folder: pathlib.Path, images: LabelledImages) -> dict[str, lis
         files.append(f"{index:06d}{suffix}")
         labels.append(int(label))
         (folder / files[-1]).write_bytes(encoded)
-        logging.log_every_n_seconds(
-            logging.INFO, "Split %s: %d images written.", _LOG_EVERY, folder.name, index
-        )
+        if len(files) % _LOG_EVERY == 0:
+            logging.info("Split %s: %d images written.", folder.name, len(files))
     return {"files": files, "labels": labels}
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import warnings
 from collections.abc import Callable
 
 import keras
@@ -172,8 +173,11 @@ def _load_file(name: str, backbone: keras.Model, path: str) -> keras.Model:
             "pretrained, random or the path of an .h5 file."
         )
     try:
-        backbone.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras warns of weights that it leaves as they are; here that is an error.
+            warnings.simplefilter("error", UserWarning)
+            backbone.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = str(error).splitlines()[0]
         raise errors.RunError(
             f"The weights file {path} does not fit {name} without its top: {reason}"
