@@ -53,10 +53,10 @@ def use_jit_compile(choice: str, strategy: tf.distribute.Strategy) -> bool:
     """Returns whether XLA compiles the training step.
 
     Args:
-        choice: "on", "off" or "auto". "auto" is on for one GPU, as is Keras' default. On a
-            CPU the first step takes about twice as long and the others no less (two
-            cores, ResNet14, batch 64); with several replicas the optimizer's all-reduce
-            cannot be traced inside a compiled function.
+        choice: "on", "off" or "auto". "auto" is on for one GPU, as is Keras' default.
+            On a CPU the first step takes about twice as long and the others no less
+            (two cores, ResNet14, batch 64); with several replicas the optimizer's
+            all-reduce cannot be traced inside a compiled function.
         strategy: That holds the model.
 
     Raises:
