@@ -18,8 +18,6 @@ from adafilter_tf import errors
 from adafilter_tf.data import image_format, preprocessing
 from adafilter_tf.data.folder_source import IMAGE_SUFFIXES
 
-_KINDS = {".jpg": "JPEG", ".png": "PNG"}
-
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
@@ -188,18 +186,8 @@ def _reader(
     )
 
     def read(path: str) -> np.ndarray | str:
-        try:
-            with open(path, "rb") as file:
-                encoded = file.read()
-        except OSError as error:
-            return error.strerror or str(error)
-        suffix = image_format.suffix_of(encoded)
-        if suffix is None:
-            return f"{image_format.describe(encoded)}; only JPEG and PNG are supported"
-        try:
-            return traced(encoded).numpy()
-        except tf.errors.InvalidArgumentError:
-            return f"a truncated or damaged {_KINDS[suffix]} file"
+        pixels, reason = image_format.read_image(path, traced, channels=channels)
+        return pixels.numpy() if reason is None else reason
 
     return read
 

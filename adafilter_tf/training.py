@@ -106,18 +106,13 @@ def train(
         model, **image_options, batch_size=options.batch_size
     )
     clock = stopwatch.Stopwatch(info.train_seconds)
-    validate = validation.Validation(score, splits.validation, folder.start_gates)
-    callbacks = [
+    callbacks = _create_callbacks(
+        folder,
         clock,
-        finite_loss.FiniteLoss(),
-        validate,
-        tensorboard.TensorBoardLogger(
-            str(folder.tensorboard),
-            gate_statistics=lambda: validate.gate_statistics,
-            log_every=options.log_every,
-        ),
-        checkpoint.Checkpoint(folder.checkpoints, info, clock),
-    ]
+        info,
+        validation.Validation(score, splits.validation, folder.start_gates),
+        log_every=options.log_every,
+    )
     dataset = pipeline.training_dataset(
         splits.train,
         **image_options,
@@ -170,6 +165,32 @@ def measure_split(
         metrics["tuned_fraction_per_layer"] = statistics.tuned_fraction_per_layer
         metrics["image_dependent_fraction"] = statistics.image_dependent_fraction
     return metrics
+
+
+def _create_callbacks(
+    folder: run_dir.RunDir,
+    clock: stopwatch.Stopwatch,
+    info: checkpointing.CheckpointInfo,
+    validate: validation.Validation,
+    *,
+    log_every: int,
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order in which they see the end of an epoch.
+
+    The clock stops first; what is not finite ends the run before it is saved; the
+    validation's results are there for those that write them down.
+    """
+    return [
+        clock,
+        finite_loss.FiniteLoss(),
+        validate,
+        tensorboard.TensorBoardLogger(
+            str(folder.tensorboard),
+            gate_statistics=lambda: validate.gate_statistics,
+            log_every=log_every,
+        ),
+        checkpoint.Checkpoint(folder.checkpoints, info, clock),
+    ]
 
 
 def _fit(

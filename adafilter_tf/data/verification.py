@@ -9,7 +9,6 @@ from concurrent import futures
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 from absl import logging
 
 from adafilter_tf import errors
@@ -103,22 +102,12 @@ def _find_bad_images(paths: Sequence[str], channels: int) -> tuple[BadImage, ...
 
 def _reason_against(path: str, channels: int) -> str | None:
     """Why the image cannot be used, None if it can."""
-    try:
-        with open(path, "rb") as stream:
-            encoded = stream.read()
-    except OSError as error:
-        return error.strerror or str(error)
-    suffix = image_format.suffix_of(encoded)
-    if suffix is None:
-        return f"{image_format.describe(encoded)}; only JPEG and PNG are supported"
-    try:
-        preprocessing.decode_image(tf.constant(encoded), channels)
-    except tf.errors.InvalidArgumentError:
-        if suffix == ".png":
-            return "a truncated or damaged PNG file"
-        # TensorFlow cannot convert CMYK to grey, and its error does not say so.
-        return "a truncated or damaged JPEG file" + " (or a CMYK one)" * (channels == 1)
-    return None
+    _, reason = image_format.read_image(
+        path,
+        lambda encoded: preprocessing.decode_image(encoded, channels),
+        channels=channels,
+    )
+    return reason
 
 
 def _without(split: str, examples: Examples, bad_paths: set[str]) -> Examples:

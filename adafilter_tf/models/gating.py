@@ -73,47 +73,16 @@ def add_gates(
         initial_bias=gate_initial_bias,
         name="recurrent_gate",
     )
-    steps = {name: step for step, name in enumerate(plan.filters)}
-    state = (None, None)
-    branches = {}
-
-    def gate(name, inputs):
-        nonlocal state
-        probabilities, *state = cell(inputs, *state, step=steps[name])
-        return layers.FilterGate(gate_policy, name=f"{name}_gate")(probabilities)
-
-    def convert(layer):
-        if layer.name in plan.convolutions:
-            return conversion.convert_convolution(layer)
-        if layer.name in plan.batch_norms:
-            return conversion.convert_batch_norm(layer, frozen_statistics)
-        if not isinstance(layer, keras.Layer):
-            return layer  # a stateless operation, such as an addition
-        clone = type(layer).from_config(layer.get_config())
-        clone.trainable = clone.trainable and layer.name not in plan.frozen
-        return clone
-
-    def call(layer, *args, **kwargs):
-        name = layer.name
-        if name in plan.batch_norms:
-            convolution = plan.batch_norms[name]
-            reads = branches.get(convolution) or (*args, *args, gate(name, *args))
-            return layer(*reads, training=kwargs.get("training"))
-        if name not in plan.convolutions:
-            return layer(*args, **kwargs)
-        gates = gate(name, *args)
-        if name not in plan.batch_norms.values():
-            return layer(*args, gates)
-        frozen, tuned = layer(*args)
-        branches[name] = (frozen, tuned, gates)
-        return frozen
-
+    walk = _Walk(plan, cell, gate_policy, frozen_statistics)
     images = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name="images"),
         backbone.input,
     )
     gated = keras.models.clone_model(
-        backbone, input_tensors=images, clone_function=convert, call_function=call
+        backbone,
+        input_tensors=images,
+        clone_function=walk.convert,
+        call_function=walk.call,
     )
     # Forced gates give the cell no gradient; set after build, so that it reaches the
     # weights.
@@ -135,6 +104,58 @@ def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
         if isinstance(cell, layers.RecurrentGateCell)
         for name in cell.layer_names
     }
+
+
+class _Walk:
+    """Converts and calls a backbone's layers one by one, the gates' state in hand."""
+
+    def __init__(
+        self,
+        plan: _Plan,
+        cell: layers.RecurrentGateCell,
+        gate_policy: str,
+        frozen_statistics: str,
+    ):
+        self._plan = plan
+        self._cell = cell
+        self._gate_policy = gate_policy
+        self._frozen_statistics = frozen_statistics
+        self._state = (None, None)
+        # Convolution to the frozen branch, the tuned branch and the gates of its
+        # batch norm.
+        self._branches: dict[str, tuple] = {}
+
+    def convert(self, layer):
+        """Returns the gated form of a layer, or a copy of it, without weights."""
+        if layer.name in self._plan.convolutions:
+            return conversion.convert_convolution(layer)
+        if layer.name in self._plan.batch_norms:
+            return conversion.convert_batch_norm(layer, self._frozen_statistics)
+        clone = type(layer).from_config(layer.get_config())
+        if layer.name in self._plan.frozen and isinstance(clone, keras.Layer):
+            clone.trainable = False
+        return clone
+
+    def call(self, layer, *args, **kwargs):
+        """Calls a converted layer on what the backbone's layer reads."""
+        name = layer.name
+        if name in self._plan.batch_norms:
+            reads = self._branches.get(self._plan.batch_norms[name])
+            reads = reads or (*args, *args, self._gate(name, *args))
+            return layer(*reads, training=kwargs.get("training"))
+        if name not in self._plan.convolutions:
+            return layer(*args, **kwargs)
+        gates = self._gate(name, *args)
+        if name not in self._plan.batch_norms.values():
+            return layer(*args, gates)
+        frozen, tuned = layer(*args)
+        self._branches[name] = (frozen, tuned, gates)
+        return frozen
+
+    def _gate(self, name, inputs):
+        step = self._cell.layer_names.index(name)
+        probabilities, *self._state = self._cell(inputs, *self._state, step=step)
+        return layers.FilterGate(self._gate_policy, name=f"{name}_gate")(probabilities)
 
 
 def _plan(backbone: keras.Model, gate_from: str | None) -> _Plan:

@@ -123,6 +123,19 @@ def test_batch_norm_without_convolution_before_it_has_gates_of_its_own():
     ]
 
 
+def test_stateless_operations_between_layers_are_kept(tmp_path):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(3, 3, padding="same", name="conv")(images)
+    x = keras.ops.tanh(x + 2.0 * images)
+    backbone = keras.Model(images, x)
+    gated = gating.add_gates(backbone)
+    gated.save(tmp_path / "gated.keras")
+    loaded = keras.saving.load_model(tmp_path / "gated.keras")
+    batch = random_images(2, 8, 8, 3)
+    for model in (gated, loaded):
+        np.testing.assert_allclose(model(batch), backbone(batch), atol=1e-6)
+
+
 def test_saved_network_loads_with_equal_outputs(tmp_path):
     gated = gating.add_gates(tiny_resnet())
     gated.save(tmp_path / "gated.keras")
