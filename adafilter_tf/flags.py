@@ -191,7 +191,7 @@ def _define_training_flags(define):
     )
     for name, default, of in (
         ("learning_rate", 0.01, "the backbone"),
-        ("head_learning_rate", 0.1, "the head"),
+        ("head_learning_rate", 0.01, "the head"),
         ("gate_learning_rate", 0.001, "the gates"),
     ):
         define.float(
