@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import re
 import sys
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from adafilter_tf import checkpointing, evaluation, run_dir
+from adafilter_tf import checkpointing, errors, evaluation, run_dir
 from adafilter_tf.callbacks import (
     checkpoint,
     finite_loss,
@@ -204,16 +205,26 @@ def _fit(
         logging.info("Resuming at step %d of %d.", start_step, options.total_steps)
     if start_step >= options.total_steps:
         return
-    model.fit(
-        dataset,
-        epochs=options.epochs,
-        steps_per_epoch=options.steps_per_epoch,
-        initial_epoch=start_step // options.steps_per_epoch,
-        callbacks=callbacks,
-        shuffle=False,  # the data set's order is its own
-        # A bar that redraws itself would fill a log file with its frames.
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
+    try:
+        model.fit(
+            dataset,
+            epochs=options.epochs,
+            steps_per_epoch=options.steps_per_epoch,
+            initial_epoch=start_step // options.steps_per_epoch,
+            callbacks=callbacks,
+            shuffle=False,  # the data set's order is its own
+            # A bar that redraws itself would fill a log file with its frames.
+            verbose=1 if sys.stdout.isatty() else 2,
+        )
+    except tf.errors.NotFoundError as error:
+        missing = re.search(r"([^\n{}]+); No such file", str(error))
+        if missing is None:
+            raise
+        raise errors.RunError(
+            f"The image {missing.group(1).strip()} was there when the run began and is "
+            "gone; put it back and give the same command again: it goes on from the last "
+            "checkpoint."
+        ) from error
 
 
 def _save(model: keras.Model, folder: run_dir.RunDir) -> None:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -216,6 +217,7 @@ def test_baseline_is_trained_on_the_same_split(command, tmp_path):
     code, out, _ = command(
         *QUICK,
         "--baseline=fine_tuning",
+        "--head_learning_rate=0",
         f"--dataset=folder:{images}",
         f"--output_dir={tmp_path / 'run'}",
     )
@@ -230,6 +232,13 @@ def test_baseline_is_trained_on_the_same_split(command, tmp_path):
         (tmp_path / "run/baseline_fine_tuning/metrics.json").read_text()
     )
     assert "tuned_fraction" not in baseline
+    heads = [
+        keras.saving.load_model(path).get_layer("head").kernel.numpy()
+        for path in sorted((tmp_path / "run").rglob("model.keras"))
+    ]
+    # One seed, one start, whatever else the methods drew before it.
+    assert len(heads) == 2
+    assert np.array_equal(*heads)
 
 
 @pytest.mark.slow
@@ -338,6 +347,19 @@ def test_unreadable_image_is_named_or_skipped(command, tmp_path):
     assert train(command, tmp_path, "--on_bad_image=skip", images=images)[0] == 0
     rows = list(csv.DictReader((tmp_path / "run/skipped_images.csv").open()))
     assert [row["path"] for row in rows] == [str(broken)]
+
+
+def test_image_that_vanishes_is_named(command, tmp_path, monkeypatch):
+    verify = run.verification.verify_images
+
+    def verify_and_remove(examples, **options):
+        checked = verify(examples, **options)
+        pathlib.Path(checked[0].train.paths[0]).unlink()
+        return checked
+
+    monkeypatch.setattr(run.verification, "verify_images", verify_and_remove)
+    result = train(command, tmp_path)
+    check_error(result, 1, f"The image {tmp_path}", ".jpg was there", "put it back")
 
 
 def test_other_settings_in_a_used_folder_are_refused(finished, command):
