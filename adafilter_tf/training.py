@@ -222,8 +222,8 @@ def _fit(
             raise
         raise errors.RunError(
             f"The image {missing.group(1).strip()} was there when the run began and is "
-            "gone; put it back and give the same command again: it goes on from the last "
-            "checkpoint."
+            "gone; put it back and give the same command again: it goes on from the "
+            "last checkpoint."
         ) from error
 
 
