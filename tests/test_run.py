@@ -41,7 +41,7 @@ def command(capfd):
     flags.FLAGS.mark_as_parsed()
 
 
-def check_error(result, code, *parts):
+def assert_error(result, code, *parts):
     found, _, err = result
     line = err.strip().splitlines()[-1]
     assert line.startswith("Error: "), err
@@ -308,32 +308,32 @@ def test_wrong_usage_ends_with_code_2_and_one_line(command, tmp_path, arguments,
     images = tmp_path / "images"
     make_images(images)
     result = train(command, tmp_path, *arguments, images=images)
-    check_error(result, 2, *parts)
+    assert_error(result, 2, *parts)
 
 
 def test_unknown_start_of_gates_is_named(command, tmp_path):
     result = train(command, tmp_path, "--gate_from=conv9")
-    check_error(result, 1, "gate_from='conv9'", "stem_conv")
+    assert_error(result, 1, "gate_from='conv9'", "stem_conv")
 
 
 def test_empty_class_folder_is_named(command, tmp_path):
     images = make_images(tmp_path / "images")
     (images / "bird").mkdir()
     result = train(command, tmp_path, images=images)
-    check_error(result, 1, "bird")
+    assert_error(result, 1, "bird")
 
 
 def test_single_class_is_refused(command, tmp_path):
     images = make_images(tmp_path / "images", classes=("cat",))
     result = train(command, tmp_path, images=images)
-    check_error(result, 1, "cat")
+    assert_error(result, 1, "cat")
 
 
 def test_label_in_test_that_is_not_in_train_is_named(command, tmp_path):
     make_images(tmp_path / "images" / "train")
     make_images(tmp_path / "images" / "test", classes=("cat", "dog", "eel"))
     result = train(command, tmp_path, images=tmp_path / "images")
-    check_error(result, 1, "eel")
+    assert_error(result, 1, "eel")
 
 
 def test_unreadable_image_is_named_or_skipped(command, tmp_path):
@@ -341,7 +341,7 @@ def test_unreadable_image_is_named_or_skipped(command, tmp_path):
     broken = images / "cat" / "broken.jpg"
     broken.write_bytes((images / "cat" / "0.jpg").read_bytes()[:300])
     result = train(command, tmp_path, images=images)
-    check_error(result, 1, str(broken), "--on_bad_image=skip")
+    assert_error(result, 1, str(broken), "--on_bad_image=skip")
     assert not (tmp_path / "run" / "split.csv").exists()
     # The first try failed before training, so the second may have other settings.
     assert train(command, tmp_path, "--on_bad_image=skip", images=images)[0] == 0
@@ -359,14 +359,14 @@ def test_image_that_vanishes_is_named(command, tmp_path, monkeypatch):
 
     monkeypatch.setattr(run.verification, "verify_images", verify_and_remove)
     result = train(command, tmp_path)
-    check_error(result, 1, f"The image {tmp_path}", ".jpg was there", "put it back")
+    assert_error(result, 1, f"The image {tmp_path}", ".jpg was there", "put it back")
 
 
 def test_other_settings_in_a_used_folder_are_refused(finished, command):
     root, arguments, _ = finished
     before = {p: p.stat().st_mtime_ns for p in (root / "run").rglob("*")}
     result = command(*arguments, "--learning_rate=0.5")
-    check_error(
+    assert_error(
         result, 1, "--learning_rate=0.01", "--learning_rate=0.5", "--output_dir"
     )
     assert {p: p.stat().st_mtime_ns for p in (root / "run").rglob("*")} == before
@@ -380,22 +380,24 @@ def test_checkpoint_of_another_method_is_refused(finished, command, tmp_path):
     for name in folder.glob("checkpoints/*/checkpoint.json"):
         name.write_text(name.read_text().replace("adafilter", "fine_tuning"))
     result = command(*arguments[:-1], f"--output_dir={folder}")
-    check_error(result, 1, "has method fine_tuning, this run has adafilter")
+    assert_error(result, 1, "has method fine_tuning, this run has adafilter")
 
 
 def test_evaluation_without_a_run_is_refused(command, tmp_path):
     result = command("--mode=evaluate", f"--output_dir={tmp_path / 'no'}")
-    check_error(result, 1, "--mode=evaluate needs a finished run", "--mode=train")
+    assert_error(result, 1, "--mode=evaluate needs a finished run", "--mode=train")
     assert not (tmp_path / "no").exists()
 
 
 def test_prediction_without_images_is_refused(finished, command):
     root, _, _ = finished
     result = command("--mode=predict", f"--output_dir={root / 'run'}")
-    check_error(result, 2, "--mode=predict needs --images")
+    assert_error(result, 2, "--mode=predict needs --images")
 
 
 def test_loss_that_is_no_number_ends_the_run_without_a_model(command, tmp_path):
     result = train(command, tmp_path, "--learning_rate=1e30", "--warmup_fraction=0")
-    check_error(result, 1, "not finite" if "not finite" in result[2] else "The loss is")
+    assert_error(
+        result, 1, "not finite" if "not finite" in result[2] else "The loss is"
+    )
     assert not (tmp_path / "run" / "model.keras").exists()

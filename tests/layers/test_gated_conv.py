@@ -30,7 +30,7 @@ def both_branches(plain, gated, images):
     return results
 
 
-def check_choice(plain, gated, num_filters):
+def assert_choice(plain, gated, num_filters):
     images = random_images(3, 9, 9, 4)
     frozen, tuned = both_branches(plain, gated, images)
     gates = np.random.default_rng(2).integers(0, 2, (3, num_filters))
@@ -45,13 +45,13 @@ def check_choice(plain, gated, num_filters):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS.keys())
 def test_gates_choose_between_two_plain_convolutions(options):
     plain = keras.layers.Conv2D(6, (3, 3), **options)
-    check_choice(plain, layers.GatedConv2D(6, (3, 3), **options), 6)
+    assert_choice(plain, layers.GatedConv2D(6, (3, 3), **options), 6)
 
 
 @pytest.mark.parametrize("options", [{}, {"strides": (2, 2), "padding": "same"}])
 def test_gates_choose_between_two_depthwise_convolutions(options):
     plain = keras.layers.DepthwiseConv2D((3, 3), depth_multiplier=2, **options)
-    check_choice(plain, layers.GatedConv2D(8, (3, 3), depthwise=True, **options), 8)
+    assert_choice(plain, layers.GatedConv2D(8, (3, 3), depthwise=True, **options), 8)
 
 
 def test_without_gates_both_branches_are_given():

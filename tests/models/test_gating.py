@@ -171,7 +171,7 @@ def test_every_gate_parameter_receives_a_gradient_once_the_branches_differ():
         assert np.abs(gradient).max() > 0, weight.path
 
 
-def check_refused(backbone, message, **options):
+def assert_refused(backbone, message, **options):
     with pytest.raises(errors.RunError, match=message):
         gating.add_gates(backbone, **options)
 
@@ -181,9 +181,9 @@ def test_layer_without_gated_form_is_named():
     x = keras.layers.Conv2D(4, 3, name="first")(images)
     x = keras.layers.SeparableConv2D(4, 3, name="second")(x)
     message = "'second' of type SeparableConv2D has weights and no gated form"
-    check_refused(keras.Model(images, x), message)
+    assert_refused(keras.Model(images, x), message)
     x = keras.layers.Conv2DTranspose(4, 3, name="up")(images)
-    check_refused(keras.Model(images, x), "'up' of type Conv2DTranspose has")
+    assert_refused(keras.Model(images, x), "'up' of type Conv2DTranspose has")
 
 
 def test_subclass_of_a_convolution_is_not_taken_for_one():
@@ -192,29 +192,31 @@ def test_subclass_of_a_convolution_is_not_taken_for_one():
 
     images = keras.Input((8, 8, 3))
     backbone = keras.Model(images, Standardized(4, 3, name="mine")(images))
-    check_refused(backbone, "'mine' of type Standardized has weights and no gated form")
+    assert_refused(
+        backbone, "'mine' of type Standardized has weights and no gated form"
+    )
 
 
 def test_shared_layer_is_named():
     images = keras.Input((8, 8, 3))
     shared = keras.layers.Conv2D(3, 3, padding="same", name="shared")
     message = r"'shared' \(Conv2D\) is called more than once"
-    check_refused(keras.Model(images, shared(shared(images))), message)
+    assert_refused(keras.Model(images, shared(shared(images))), message)
 
 
 def test_regularized_layer_is_named():
     images = keras.Input((8, 8, 3))
     x = keras.layers.Conv2D(3, 3, kernel_regularizer="l2", name="conv")(images)
-    check_refused(keras.Model(images, x), "'conv' has a kernel_regularizer")
+    assert_refused(keras.Model(images, x), "'conv' has a kernel_regularizer")
 
 
 def test_unknown_start_lists_the_convolutions():
     message = "gate_from='conv9'; no layer .* are stem_conv, stage1_block1_conv1"
-    check_refused(tiny_resnet(), message, gate_from="conv9")
+    assert_refused(tiny_resnet(), message, gate_from="conv9")
 
 
 def test_model_that_is_not_functional_is_refused():
     class Subclassed(keras.Model):
         pass
 
-    check_refused(Subclassed(), "Received a Subclassed as backbone; it must be a func")
+    assert_refused(Subclassed(), "Received a Subclassed as backbone; it must be a func")
