@@ -274,7 +274,10 @@ def main(argv: list[str]) -> None:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        print("Interrupted; the same command goes on from here.", file=sys.stderr)
+        print(
+            "Interrupted; the same command goes on from the last checkpoint.",
+            file=sys.stderr,
+        )
         sys.exit(130)
 
 

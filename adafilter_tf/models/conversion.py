@@ -18,11 +18,8 @@ def check_convolution(layer: keras.Layer) -> None:
         RunError: Naming the layer and what stands against it.
     """
     _check_channels_last(layer, layer.data_format == "channels_last")
-    prefix = (
-        "depthwise" if isinstance(layer, keras.layers.DepthwiseConv2D) else "kernel"
-    )
-    for name in (f"{prefix}_regularizer", "bias_regularizer", f"{prefix}_constraint"):
-        _check_absent(layer, name)
+    kernel = "depthwise" if type(layer) is keras.layers.DepthwiseConv2D else "kernel"
+    _check_unconstrained(layer, kernel, "bias")
 
 
 def check_batch_norm(layer: keras.layers.BatchNormalization) -> None:
@@ -32,8 +29,7 @@ def check_batch_norm(layer: keras.layers.BatchNormalization) -> None:
         RunError: Naming the layer and what stands against it.
     """
     _check_channels_last(layer, layer.axis in (-1, len(layer.input.shape) - 1))
-    for name in ("gamma_regularizer", "beta_regularizer", "gamma_constraint"):
-        _check_absent(layer, name)
+    _check_unconstrained(layer, "gamma", "beta")
     if layer.renorm:
         raise errors.RunError(
             f"Layer {layer.name!r} uses batch renormalization, which has no gated "
@@ -49,12 +45,14 @@ def _check_channels_last(layer: keras.Layer, channels_last: bool) -> None:
         )
 
 
-def _check_absent(layer: keras.Layer, name: str) -> None:
-    if getattr(layer, name, None) is not None:
-        raise errors.RunError(
-            f"Layer {layer.name!r} has a {name}, which its gated form would lose; "
-            "remove it from the backbone and use --weight_decay."
-        )
+def _check_unconstrained(layer: keras.Layer, *weights: str) -> None:
+    names = [f"{w}_{kind}" for w in weights for kind in ("regularizer", "constraint")]
+    for name in (*names, "activity_regularizer"):
+        if getattr(layer, name, None) is not None:
+            raise errors.RunError(
+                f"Layer {layer.name!r} has a {name}, which its gated form would lose; "
+                "remove it from the backbone and use --weight_decay."
+            )
 
 
 def convert_convolution(layer: keras.Layer) -> layers.GatedConv2D:

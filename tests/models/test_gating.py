@@ -204,10 +204,26 @@ def test_shared_layer_is_named():
     assert_refused(keras.Model(images, shared(shared(images))), message)
 
 
-def test_regularized_layer_is_named():
+@pytest.mark.parametrize(
+    ("build", "name", "value"),
+    [
+        (keras.layers.Conv2D, "kernel_regularizer", "l2"),
+        (keras.layers.Conv2D, "bias_constraint", "non_neg"),
+        (keras.layers.Conv2D, "activity_regularizer", "l1"),
+        (keras.layers.DepthwiseConv2D, "depthwise_constraint", "max_norm"),
+    ],
+)
+def test_regularized_or_constrained_convolution_is_named(build, name, value):
     images = keras.Input((8, 8, 3))
-    x = keras.layers.Conv2D(3, 3, kernel_regularizer="l2", name="conv")(images)
-    assert_refused(keras.Model(images, x), "'conv' has a kernel_regularizer")
+    sizes = (3, 3) if build is keras.layers.Conv2D else (3,)
+    x = build(*sizes, name="conv", **{name: value})(images)
+    assert_refused(keras.Model(images, x), f"'conv' has a {name}, which its gated")
+
+
+def test_constrained_batch_norm_is_named():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(beta_constraint="non_neg", name="bn")(images)
+    assert_refused(keras.Model(images, x), "'bn' has a beta_constraint")
 
 
 def test_unknown_start_lists_the_convolutions():
