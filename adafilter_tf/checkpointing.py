@@ -74,24 +74,22 @@ def save_checkpoint(
         shutil.rmtree(old)
 
 
-def restore_checkpoint(
-    folder: str | os.PathLike, model: keras.Model, *, method: str, num_classes: int
-) -> CheckpointInfo | None:
-    """Loads the newest whole checkpoint into a compiled model.
+def find_checkpoint(
+    folder: str | os.PathLike, *, method: str, num_classes: int
+) -> tuple[pathlib.Path, CheckpointInfo] | None:
+    """Returns the newest whole checkpoint and what it says of itself.
 
     Args:
         folder: As given to `save_checkpoint`; need not exist.
-        model: Compiled model of the same architecture.
-        method: The method that built it.
+        method: The method that is to own it.
         num_classes: K.
 
     Returns:
-        What the checkpoint says of itself, or None when there is none. A damaged
+        Folder of the checkpoint and its info, or None when there is none. A damaged
         checkpoint is passed over with a warning.
 
     Raises:
-        RunError: When the checkpoint belongs to another method, number of classes or
-            architecture.
+        RunError: When the checkpoint belongs to another method or number of classes.
     """
     for path in sorted(pathlib.Path(folder).glob("step_*"), reverse=True):
         try:
@@ -103,9 +101,28 @@ def restore_checkpoint(
             logging.warning("Passing over the damaged checkpoint %s: %s", path, error)
             continue
         _check_owner(path, info, method, num_classes)
-        _assign(path, model)
-        return info
+        return path, info
     return None
+
+
+def load_checkpoint(path: pathlib.Path, model: keras.Model) -> None:
+    """Gives a model, compiled as when it was saved, a checkpoint's variables.
+
+    Raises:
+        RunError: When the checkpoint belongs to another architecture.
+    """
+    variables = _variables(model)
+    with np.load(path / "arrays.npz", allow_pickle=False) as archive:
+        arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
+    shapes = [tuple(variable.shape) for variable in variables]
+    if shapes != [array.shape for array in arrays]:
+        raise errors.RunError(
+            f"The checkpoint {path} holds {len(arrays)} arrays that do not fit this "
+            f"model's {len(shapes)} variables; it was written by another backbone or "
+            "version. Choose another --output_dir."
+        )
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
@@ -125,21 +142,6 @@ def _check_owner(path, info, method, num_classes):
                 f"The checkpoint {path} has {name} {found}, this run has {expected}; "
                 "choose another --output_dir or the settings of that run."
             )
-
-
-def _assign(path: pathlib.Path, model: keras.Model) -> None:
-    variables = _variables(model)
-    with np.load(path / "arrays.npz", allow_pickle=False) as archive:
-        arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
-    shapes = [tuple(variable.shape) for variable in variables]
-    if shapes != [array.shape for array in arrays]:
-        raise errors.RunError(
-            f"The checkpoint {path} holds {len(arrays)} arrays that do not fit this "
-            f"model's {len(shapes)} variables; it was written by another backbone or "
-            "version. Choose another --output_dir."
-        )
-    for variable, array in zip(variables, arrays, strict=True):
-        variable.assign(array)
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -16,6 +16,12 @@ UNRECORDED = (
     "cache",
     "devices",
     "log_every",
+    "task",
+    "row",
+    "seeds",
+    "search_seeds",
+    "prepare_command",
+    "workers",
 )
 
 
@@ -31,6 +37,18 @@ def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:
     """Returns the text of a flagfile that repeats the run."""
     lines = (values[name].serialize() for name in recorded_names(values))
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Returns what was given of the flags that a comparison hands to all its cells."""
+    own = flags.FlagValues()
+    define_flags(own)
+    left_out = {*UNRECORDED, "seed"} - {"cache", "data_dir"}
+    return [
+        values[name].serialize()
+        for name in own
+        if name not in left_out and values[name].present
+    ]
 
 
 def check_unused(values: flags.FlagValues = flags.FLAGS) -> None:

@@ -1,7 +1,7 @@
-"""Every flag and its default, once.
+"""Every flag and its default, once; those of the methods in `method_flags.py`.
 
-Only this module, `flagfile.py` and `run.py` know flags; everything below takes
-arguments.
+Only these two, `flagfile.py`, `settings.py`, `cell.py` and `run.py` know flags;
+everything below takes arguments.
 """
 
 import functools
@@ -9,17 +9,23 @@ import types
 
 from absl import flags
 
-from adafilter_tf import methods, optimization
+from adafilter_tf import method_flags, optimization
 from adafilter_tf.data import pipeline
-from adafilter_tf.layers import gated_batch_norm
-from adafilter_tf.models import backbones
 
-MODES = ("train", "evaluate", "predict", "export")
+MODES = ("train", "evaluate", "predict", "export", "compare")
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines all flags of the command line on `values`."""
-    kinds = ("boolean", "enum", "float", "integer", "list", "string")
+    kinds = (
+        "boolean",
+        "enum",
+        "float",
+        "integer",
+        "list",
+        "multi_string",
+        "string",
+    )
     define = types.SimpleNamespace(
         **{
             kind: functools.partial(
@@ -30,8 +36,9 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     )
     _define_run_flags(define)
     _define_data_flags(define)
-    _define_method_flags(define)
+    method_flags.define_method_flags(define)
     _define_training_flags(define)
+    _define_comparison_flags(define)
 
 
 def _define_run_flags(define):
@@ -40,7 +47,8 @@ def _define_run_flags(define):
         "train",
         MODES,
         "train: fine-tune, evaluate on test and export. evaluate, predict, export: do "
-        "that with the trained model in --output_dir.",
+        "that with the trained model in --output_dir. compare: methods, tasks and "
+        "seeds, with a search of the hyper-parameters, to tables and a plot.",
     )
     define.string(
         "output_dir", None, "Folder of the run; a run found there is resumed."
@@ -90,6 +98,13 @@ def _define_data_flags(define):
         upper_bound=0.9,
     )
     define.integer(
+        "test_seed",
+        None,
+        "Of the choice of the test images, so that runs of several seeds share them; "
+        "none for --seed.",
+        lower_bound=0,
+    )
+    define.integer(
         "examples_per_class",
         None,
         "Training examples used per class; none for all.",
@@ -129,45 +144,6 @@ def _define_data_flags(define):
         0.0,
         "MixUp with weights from Beta(alpha, alpha); 0 is off.",
         lower_bound=0.0,
-    )
-
-
-def _define_method_flags(define):
-    define.enum("method", "adafilter", list(methods.METHODS), "How to fine-tune.")
-    define.enum(
-        "baseline",
-        None,
-        list(methods.METHODS),
-        "A second method trained on the same split and budget, to compare with.",
-    )
-    define.enum(
-        "backbone", "resnet50", list(backbones.BACKBONES), "The pre-trained network."
-    )
-    define.string(
-        "weights", "pretrained", "pretrained, random, or the path of an .h5 file."
-    )
-    define.string(
-        "gate_from",
-        None,
-        "adafilter: first layer to gate, by the start of its name, such as conv4; the "
-        "layers before it stay frozen. None gates all.",
-    )
-    define.integer(
-        "gate_units", 64, "adafilter: width of the recurrent cell.", lower_bound=1
-    )
-    define.float(
-        "gate_initial_bias",
-        0.0,
-        "adafilter: 0 starts undecided, above 0 with tuned, below with frozen filters.",
-    )
-    define.enum(
-        "frozen_statistics",
-        "fixed",
-        gated_batch_norm.FROZEN_STATISTICS,
-        "adafilter: batch norm statistics of the frozen filters.",
-    )
-    define.string(
-        "tune_blocks", "all", "fine_tuning: all, none, or how many of the last blocks."
     )
 
 
@@ -226,5 +202,33 @@ def _define_training_flags(define):
         "log_every",
         50,
         "Steps between two points of TensorBoard's batch curve.",
+        lower_bound=1,
+    )
+
+
+def _define_comparison_flags(define):
+    define.multi_string(
+        "task",
+        [],
+        "compare: NAME flag=value ..., a data set with its backbone, split and budget; "
+        "once for each task.",
+    )
+    define.multi_string(
+        "row",
+        [],
+        "compare: NAME method=... flag=value flag=a|b|c ..., a method with its "
+        "hyper-parameters, those with | searched; once for each row.",
+    )
+    define.list("seeds", ["0", "1", "2"], "compare: of the final table.")
+    define.list("search_seeds", ["100"], "compare: of the search; none of --seeds.")
+    define.string(
+        "prepare_command",
+        None,
+        "compare: the command that prepares a task, named when its data miss.",
+    )
+    define.integer(
+        "workers",
+        None,
+        "compare: processes at a time; none for one a GPU, or one a core.",
         lower_bound=1,
     )

@@ -5,6 +5,8 @@ import dataclasses
 import keras
 
 OPTIMIZERS = ("sgd", "adamw")
+# The paths of the weights that choose.
+_GATES = "(recurrent_gate|feedforward_gate|policy_network)/.*"
 _UNDECAYED = ["bias", "gamma", "beta"]
 
 
@@ -31,7 +33,7 @@ class OptimizerOptions:
 
 
 def create_optimizer(
-    options: OptimizerOptions, *, total_steps: int
+    options: OptimizerOptions, *, total_steps: int, start_step: int = 0
 ) -> keras.optimizers.MultiOptimizer:
     """Returns an optimizer with one member for backbone, head and gates.
 
@@ -43,23 +45,33 @@ def create_optimizer(
     Args:
         options: Rates and kinds.
         total_steps: Length of the schedule, in steps.
+        start_step: Steps that earlier optimizers of the same training made; see
+            `count_steps`.
     """
     gates = keras.optimizers.Adam(
         _schedule(options.gate_learning_rate, options, total_steps), name="gates"
     )
     head = _decayed(options, options.head_learning_rate, total_steps, "head")
     backbone = _decayed(options, options.learning_rate, total_steps, "backbone")
-    return keras.optimizers.MultiOptimizer(
+    optimizer = keras.optimizers.MultiOptimizer(
         keras.optimizers.OptimizerMap(
             default_optimizer=backbone,
-            optimizer_map={"recurrent_gate/.*": gates, "head/.*": head},
+            optimizer_map={_GATES: gates, "head/.*": head},
         )
     )
+    optimizer.start_step = start_step
+    return optimizer
 
 
 def count_steps(optimizer: keras.optimizers.Optimizer) -> int:
-    """Returns the number of updates that an optimizer has made, on any strategy."""
-    return int(keras.ops.convert_to_numpy(optimizer.iterations))
+    """Returns the number of updates that a training has had, on any strategy.
+
+    Args:
+        optimizer: That of the present stage of training.
+    """
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    steps = int(keras.ops.convert_to_numpy(optimizer.iterations))
+    return getattr(inner, "start_step", 0) + steps
 
 
 def _decayed(options, learning_rate, total_steps, name) -> keras.optimizers.Optimizer:

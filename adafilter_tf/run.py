@@ -1,5 +1,6 @@
 """The command line: python -m adafilter_tf.run --flagfile=configs/quickstart.cfg."""
 
+import functools
 import json
 import logging as std_logging
 import pathlib
@@ -11,22 +12,24 @@ import keras
 from absl import app, flags, logging
 
 from adafilter_tf import (
+    cell,
     distribution,
     errors,
     evaluation,
     export,
     flagfile,
-    methods,
-    optimization,
     prediction,
     run_dir,
+    settings,
     summary,
     training,
+    training_run,
 )
 from adafilter_tf import flags as run_flags
-from adafilter_tf.data import augmentation, sources, splits, verification
+from adafilter_tf.comparison import parsing, report, runner, store
+from adafilter_tf.data import splits, verification
 from adafilter_tf.data.examples import Splits
-from adafilter_tf.models import backbones, classifier
+from adafilter_tf.models import backbones
 
 FLAGS = flags.FLAGS
 
@@ -50,7 +53,9 @@ def evaluate() -> None:
     folder = _open_run()
     test = splits.read_splits(folder.splits).test
     score = evaluation.create_scorer(
-        _load_model(folder), **_image_options(), batch_size=FLAGS.batch_size
+        _load_model(folder),
+        **settings.image_options(FLAGS),
+        batch_size=FLAGS.batch_size,
     )
     print(json.dumps(training.measure_split(score, test, "test"), indent=2))
 
@@ -70,7 +75,7 @@ def predict() -> None:
         class_names=_read_labels(folder),
         batch_size=FLAGS.batch_size,
         top_k=FLAGS.top_k,
-        **_image_options(),
+        **settings.image_options(FLAGS),
     )
     if FLAGS.predictions:
         prediction.save_csv(rows, FLAGS.predictions)
@@ -83,11 +88,39 @@ def export_model() -> None:
     print(_export(_open_run()))
 
 
+def compare() -> None:
+    """Trains methods x tasks x seeds and writes tables and a plot."""
+    plan = parsing.parse_plan(
+        FLAGS.task,
+        FLAGS.row,
+        FLAGS.seeds,
+        FLAGS.search_seeds,
+        common=["--test_seed=0", *flagfile.list_given()],
+        task_flags=cell.TASK_FLAGS,
+    )
+    parsing.check_cells(plan, cell.check_flags)
+    for task in plan.tasks:
+        first = next(c for c in plan.final_cells({}) if c.task == task.name)
+        cell.check_task(list(first.flags))
+    folder = pathlib.Path(FLAGS.output_dir)
+    with store.open_store(folder, plan) as cells:
+        runner.run_plan(
+            plan,
+            cells,
+            cell.run_cell,
+            workers=FLAGS.workers or cell.count_workers(),
+            report=functools.partial(print, flush=True),
+            initialize=cell.initialize_worker,
+        )
+        print(report.write_report(folder, plan, cells))
+
+
 MODES = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
     "export": export_model,
+    "compare": compare,
 }
 
 
@@ -98,40 +131,23 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
     logging.info("Training %s in %s.", method, folder.root)
     strategy = distribution.create_strategy(FLAGS.devices)
     distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
-    steps_per_epoch = FLAGS.steps_per_epoch or -(
-        -len(examples.train) // FLAGS.batch_size
-    )
-    total_steps = FLAGS.epochs * steps_per_epoch
     keras.utils.set_random_seed(FLAGS.seed)
     with strategy.scope():
-        model = _build_model(method, examples, strategy.num_replicas_in_sync > 1)
-        training.compile_model(
-            model,
-            optimization.create_optimizer(
-                _optimizer_options(), total_steps=total_steps
-            ),
-            jit_compile=distribution.use_jit_compile(FLAGS.jit_compile, strategy),
+        model = settings.build_model(
+            FLAGS,
+            method,
+            len(examples.train.class_names),
+            synchronized=strategy.num_replicas_in_sync > 1,
         )
-    return training.train(
+    return training_run.train(
         model,
         examples,
         folder,
+        settings.make_procedure(FLAGS, method, strategy),
         method=method,
-        image_options=_image_options(),
-        options=training.TrainingOptions(
-            epochs=FLAGS.epochs,
-            steps_per_epoch=steps_per_epoch,
-            batch_size=FLAGS.batch_size,
-            seed=FLAGS.seed,
-            cache=FLAGS.cache,
-            log_every=FLAGS.log_every,
-        ),
-        augmentation=augmentation.Augmentation(
-            random_resized_crop_min_area=FLAGS.random_resized_crop_min_area,
-            horizontal_flip=FLAGS.horizontal_flip,
-            randaugment=FLAGS.randaugment,
-            mixup_alpha=FLAGS.mixup_alpha,
-        ),
+        image_options=settings.image_options(FLAGS),
+        options=settings.training_options(FLAGS, len(examples.train)),
+        augmentation=settings.augmentation(FLAGS),
         report={
             "method": method,
             "backbone": FLAGS.backbone,
@@ -141,34 +157,11 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
     )
 
 
-def _build_model(method: str, examples: Splits, synchronized: bool) -> keras.Model:
-    backbone = backbones.build_backbone(
-        FLAGS.backbone,
-        image_size=FLAGS.image_size,
-        weights=FLAGS.weights,
-        synchronized=synchronized,
-    )
-    hyperparameters = {
-        name: FLAGS[name].value for name in methods.list_hyperparameters(method)
-    }
-    model = methods.METHODS[method](
-        backbone, len(examples.train.class_names), **hyperparameters
-    )
-    classifier.initialize_head(model, FLAGS.seed)
-    return model
-
-
 def _load_splits(folder: run_dir.RunDir) -> Splits:
     """Returns the run's splits: the written ones, or new ones that it writes."""
     if folder.splits.exists():
         return splits.read_splits(folder.splits)
-    examples = splits.make_splits(
-        sources.load_source(FLAGS.dataset, data_dir=FLAGS.data_dir),
-        seed=FLAGS.seed,
-        validation_fraction=FLAGS.validation_fraction,
-        test_fraction=FLAGS.test_fraction,
-        examples_per_class=FLAGS.examples_per_class,
-    )
+    examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
     examples, skipped = verification.verify_images(
         examples,
         on_bad_image=FLAGS.on_bad_image,
@@ -212,29 +205,10 @@ def _export(folder: run_dir.RunDir) -> str:
             _load_model(folder),
             str(folder.export),
             class_names=_read_labels(folder),
-            **_image_options(),
+            **settings.image_options(FLAGS),
         )
     finally:
         logging.set_verbosity(logging.INFO)
-
-
-def _image_options() -> dict:
-    return {
-        "image_size": FLAGS.image_size,
-        "channels": backbones.get_spec(FLAGS.backbone).channels,
-        "crop_fraction": FLAGS.crop_fraction,
-    }
-
-
-def _optimizer_options() -> optimization.OptimizerOptions:
-    return optimization.OptimizerOptions(
-        optimizer=FLAGS.optimizer,
-        learning_rate=FLAGS.learning_rate,
-        head_learning_rate=FLAGS.head_learning_rate,
-        gate_learning_rate=FLAGS.gate_learning_rate,
-        weight_decay=FLAGS.weight_decay,
-        warmup_fraction=FLAGS.warmup_fraction,
-    )
 
 
 def _parse(argv: list[str]) -> list[str]:
@@ -266,9 +240,10 @@ def main(argv: list[str]) -> None:
             )
         if not FLAGS.output_dir:
             raise errors.UsageError("--output_dir is missing: the folder of the run.")
-        flagfile.check_unused()
+        if FLAGS.mode != "compare":
+            flagfile.check_unused()
         if FLAGS.mode == "train":
-            _resolve_defaults()
+            settings.resolve_defaults(FLAGS)
         MODES[FLAGS.mode]()
     except errors.RunError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -279,15 +254,6 @@ def main(argv: list[str]) -> None:
             file=sys.stderr,
         )
         sys.exit(130)
-
-
-def _resolve_defaults() -> None:
-    """Replaces defaults that depend on the backbone or the machine by their values."""
-    spec = backbones.get_spec(FLAGS.backbone)
-    FLAGS.image_size = FLAGS.image_size or spec.image_size
-    if FLAGS.precision == "auto":
-        FLAGS.precision = "mixed_float16" if distribution.has_gpu() else "float32"
-    keras.config.set_dtype_policy(FLAGS.precision)
 
 
 if __name__ == "__main__":

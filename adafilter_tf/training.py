@@ -1,25 +1,19 @@
-"""Trains a compiled model from whatever checkpoint is there to the last step."""
+"""Trains a model, stage by stage, from any step to the last one."""
 
 import dataclasses
 import os
+import pathlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from adafilter_tf import checkpointing, errors, evaluation, run_dir
-from adafilter_tf.callbacks import (
-    checkpoint,
-    finite_loss,
-    gate_statistics,
-    stopwatch,
-    tensorboard,
-    validation,
-)
+from adafilter_tf import checkpointing, errors, evaluation, stages
+from adafilter_tf.callbacks import gate_statistics
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples, Splits
@@ -51,6 +45,37 @@ class TrainingOptions:
         return self.epochs * self.steps_per_epoch
 
 
+@dataclasses.dataclass(frozen=True)
+class Procedure:
+    """How a model is trained, whatever the method.
+
+    Attributes:
+        stages: Parts of the training.
+        compile: (model, *, steps, start_step) that compiles it for the stage that has
+            `steps` steps after `start_step` earlier ones.
+        finish: See `methods.Method`; None leaves the weights of the last step.
+    """
+
+    stages: tuple[stages.Stage, ...]
+    compile: Callable[..., None]
+    finish: Callable[..., dict] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """Where a training stands and where it keeps what it needs to go on.
+
+    Attributes:
+        checkpoint: Folder of the checkpoint to start from; None starts at step 0.
+        step: Of that checkpoint.
+        stage_ends: Folder for the weights at the end of stages; None keeps none.
+    """
+
+    checkpoint: pathlib.Path | None = None
+    step: int = 0
+    stage_ends: pathlib.Path | None = None
+
+
 def compile_model(
     model: keras.Model, optimizer: keras.optimizers.Optimizer, *, jit_compile: bool
 ) -> None:
@@ -67,80 +92,110 @@ def compile_model(
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=jit_compile,
     )
+    _create_variables(model)
 
 
-def train(
+def _create_variables(model: keras.Model) -> None:
+    """Creates what the first step would create.
+
+    TensorFlow traces a step that creates variables twice, and tracing is most of the
+    time of a short training.
+    """
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    if keras.backend.backend() == "tensorflow" and tf.distribute.has_strategy():
+        return  # metrics of replicas cannot be updated outside of them
+    labels = keras.ops.zeros((1, model.output.shape[-1]))
+    model.compute_loss(y=labels, y_pred=labels)
+    model.compute_metrics(None, labels, labels)
+    model.reset_metrics()
+
+
+def fit(
     model: keras.Model,
     splits: Splits,
-    folder: run_dir.RunDir,
+    procedure: Procedure,
     *,
-    method: str,
+    score: Callable[..., evaluation.Outputs],
     image_options: dict,
     options: TrainingOptions,
     augmentation: augmentation_lib.Augmentation,
-    report: dict,
+    callbacks: Sequence[keras.callbacks.Callback],
+    progress: Progress = Progress(),  # noqa: B008 - frozen
+    quiet: bool = False,
 ) -> dict:
-    """Trains, saves the model, scores it on test and writes the metrics.
+    """Trains a model stage by stage and lets its method finish the weights.
 
     Args:
-        model: Compiled model, made in its strategy's scope.
-        splits: Train, validation and test examples.
-        folder: Of the run; a checkpoint found there is resumed.
-        method: Name that the checkpoints carry.
+        model: Made in its strategy's scope.
+        splits: Train and validation are used.
+        procedure: Stages of the training.
+        score: Made by `evaluation.create_scorer`; for `procedure.finish`.
         image_options: `image_size`, `channels` and `crop_fraction`.
         options: Length and batches.
         augmentation: Of the training images.
-        report: Further entries of the metrics.
+        callbacks: Of every stage.
+        progress: Where to start.
+        quiet: Whether nothing is printed meanwhile.
 
     Returns:
-        The metrics, as written to `folder.metrics`.
+        What `procedure.finish` found out, perhaps nothing.
 
     Raises:
-        RunError: When the loss is not finite or a checkpoint is of another run.
+        RunError: When the loss is not finite or an image is gone.
+        UsageError: When there are fewer epochs than stages.
     """
-    num_classes = len(splits.train.class_names)
-    folder.root.mkdir(parents=True, exist_ok=True)
-    info = checkpointing.restore_checkpoint(
-        folder.checkpoints, model, method=method, num_classes=num_classes
-    ) or checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
-    score = evaluation.create_scorer(
-        model, **image_options, batch_size=options.batch_size
-    )
-    clock = stopwatch.Stopwatch(info.train_seconds)
-    callbacks = _create_callbacks(
-        folder,
-        clock,
-        info,
-        validation.Validation(score, splits.validation, folder.start_gates),
-        log_every=options.log_every,
-    )
-    dataset = pipeline.training_dataset(
-        splits.train,
-        **image_options,
-        global_batch_size=options.batch_size,
-        total_steps=options.total_steps,
-        start_step=info.step,
-        seed=options.seed,
-        augmentation=augmentation,
-        cache=options.cache,
-    )
-    _fit(model, dataset, options, info.step, callbacks)
-    _save(model, folder)
-    metrics = {
-        **report,
-        "num_classes": num_classes,
-        "num_train_examples": len(splits.train),
-        "steps": options.total_steps,
-        "train_seconds": clock.seconds,
-        "steps_per_second": options.total_steps / clock.seconds,
-        "trainable_parameters": sum(
-            int(np.prod(variable.shape)) for variable in model.trainable_variables
-        ),
-        **measure_split(score, splits.validation, "validation"),
-        **measure_split(score, splits.test, "test"),
+    ends, start, parts = [], 0, procedure.stages
+    for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
+        end = start + count * options.steps_per_epoch
+        if progress.step > end:
+            ends.append(_read_arrays(progress.stage_ends / f"stage_{index}.npz"))
+            start = end
+            continue
+        parts[index].begin(model)
+        procedure.compile(model, steps=end - start, start_step=start)
+        if progress.step > start:
+            checkpointing.load_checkpoint(progress.checkpoint, model)
+            logging.info(
+                "Resuming at step %d of %d.", progress.step, options.total_steps
+            )
+            start = progress.step
+        dataset = pipeline.training_dataset(
+            splits.train,
+            **image_options,
+            global_batch_size=options.batch_size,
+            total_steps=end,
+            start_step=start,
+            seed=options.seed,
+            augmentation=augmentation,
+            cache=options.cache,
+        )
+        epochs = range(start // options.steps_per_epoch, end // options.steps_per_epoch)
+        _fit_stage(model, dataset, options, epochs, callbacks, quiet)
+        if index + 1 < len(parts):
+            ends.append(model.get_weights())
+            if progress.stage_ends is not None:
+                _write_arrays(progress.stage_ends / f"stage_{index}.npz", ends[-1])
+        start = end
+    if procedure.finish is None:
+        return {}
+
+    def measure() -> dict:
+        labels = splits.validation.labels
+        return evaluation.measure(score(splits.validation.paths).logits, labels)
+
+    return procedure.finish(model, ends, measure)
+
+
+def count_parameters(model: keras.Model) -> dict[str, int]:
+    """Returns the number of all parameters and of those that train."""
+    return {
+        name: sum(int(np.prod(variable.shape)) for variable in variables)
+        for name, variables in (
+            ("trainable_parameters", model.trainable_variables),
+            ("parameters", model.weights),
+        )
     }
-    run_dir.write_json(folder.metrics, metrics)
-    return metrics
 
 
 def measure_split(
@@ -168,53 +223,20 @@ def measure_split(
     return metrics
 
 
-def _create_callbacks(
-    folder: run_dir.RunDir,
-    clock: stopwatch.Stopwatch,
-    info: checkpointing.CheckpointInfo,
-    validate: validation.Validation,
-    *,
-    log_every: int,
-) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks in the order in which they see the end of an epoch.
-
-    The clock stops first; what is not finite ends the run before it is saved; the
-    validation's results are there for those that write them down.
-    """
-    return [
-        clock,
-        finite_loss.FiniteLoss(),
-        validate,
-        tensorboard.TensorBoardLogger(
-            str(folder.tensorboard),
-            gate_statistics=lambda: validate.gate_statistics,
-            log_every=log_every,
-        ),
-        checkpoint.Checkpoint(folder.checkpoints, info, clock),
-    ]
-
-
-def _fit(
-    model: keras.Model,
-    dataset: tf.data.Dataset,
-    options: TrainingOptions,
-    start_step: int,
-    callbacks: list[keras.callbacks.Callback],
-) -> None:
-    if start_step:
-        logging.info("Resuming at step %d of %d.", start_step, options.total_steps)
-    if start_step >= options.total_steps:
+def _fit_stage(model, dataset, options, epochs: range, callbacks, quiet) -> None:
+    if not epochs:
         return
+    # A bar that redraws itself would fill a log file with its frames.
+    verbose = 1 if sys.stdout.isatty() else 2
     try:
         model.fit(
             dataset,
-            epochs=options.epochs,
+            epochs=epochs.stop,
             steps_per_epoch=options.steps_per_epoch,
-            initial_epoch=start_step // options.steps_per_epoch,
-            callbacks=callbacks,
+            initial_epoch=epochs.start,
+            callbacks=list(callbacks),
             shuffle=False,  # the data set's order is its own
-            # A bar that redraws itself would fill a log file with its frames.
-            verbose=1 if sys.stdout.isatty() else 2,
+            verbose=0 if quiet else verbose,
         )
     except tf.errors.NotFoundError as error:
         missing = re.search(r"([^\n{}]+); No such file", str(error))
@@ -227,8 +249,14 @@ def _fit(
         ) from error
 
 
-def _save(model: keras.Model, folder: run_dir.RunDir) -> None:
-    # A model of the same layers, so that the file holds no optimizer.
-    temporary = folder.model.with_name("writing.keras")
-    keras.Model(model.input, model.output, name=model.name).save(temporary)
-    os.replace(temporary, folder.model)
+def _write_arrays(path: pathlib.Path, arrays: list[np.ndarray]) -> None:
+    temporary = path.with_name(f".{path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(temporary, "wb") as file:
+        np.savez(file, *arrays)
+    os.replace(temporary, path)
+
+
+def _read_arrays(path: pathlib.Path) -> list[np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        return [archive[f"arr_{index}"] for index in range(len(archive.files))]

@@ -20,9 +20,13 @@ def info(step, **changes):
 
 
 def restore(folder, model, method="adafilter", num_classes=3):
-    return checkpointing.restore_checkpoint(
-        folder, model, method=method, num_classes=num_classes
+    found = checkpointing.find_checkpoint(
+        folder, method=method, num_classes=num_classes
     )
+    if found is None:
+        return None
+    checkpointing.load_checkpoint(found[0], model)
+    return found[1]
 
 
 def test_training_goes_on_bit_by_bit_after_a_restore(tmp_path, model):

@@ -19,6 +19,7 @@ def make_splits(
     validation_fraction: float,
     test_fraction: float,
     examples_per_class: int | None = None,
+    test_seed: int | None = None,
 ) -> Splits:
     """Stratified splits; ready-made ones are kept as they are.
 
@@ -35,6 +36,8 @@ def make_splits(
         test_fraction: Share of the source's training images, used if the source has no
             test split.
         examples_per_class: Number of training images kept per class; None keeps all.
+        test_seed: Draws the test images, so that runs of several seeds share them;
+            None is `seed`.
 
     Raises:
         errors.UsageError: The fractions or `examples_per_class` are out of range.
@@ -50,10 +53,10 @@ def make_splits(
         members = np.flatnonzero(np.asarray(pool.labels) == label)
         if not members.size:
             continue  # a class that the data set declares but does not contain
-        members = np.random.default_rng([seed, label]).permutation(members)
         num_test, num_validation = _counts(
             members.size, test_fraction, validation_fraction, class_name
         )
+        members = _shuffle(members, label, num_test, seed, test_seed)
         rest = members[num_test + num_validation :]
         parts["test"] += list(members[:num_test])
         parts["validation"] += list(members[num_test : num_test + num_validation])
@@ -172,6 +175,15 @@ def _counts(
     )
     test = min(test, num_images - needed + (test_fraction > 0))
     return test, min(validation, num_images - 1 - test)
+
+
+def _shuffle(members, label, num_test, seed, test_seed) -> np.ndarray:
+    """Orders a class by the seed, its first `num_test` images by the test seed."""
+    if test_seed is None:
+        return np.random.default_rng([seed, label]).permutation(members)
+    members = np.random.default_rng([test_seed, label]).permutation(members)
+    rest = np.random.default_rng([seed, label]).permutation(members[num_test:])
+    return np.concatenate([members[:num_test], rest])
 
 
 def _few(indices: np.ndarray, examples_per_class: int | None, class_name: str):

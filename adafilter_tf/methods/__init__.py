@@ -1,23 +1,55 @@
 """The fine-tuning methods: one file and one line here for each.
 
-A method is a function `build(backbone, num_classes, *, <hyper-parameters>)` that
-returns an uncompiled `keras.Model` from pixels to logits. Each keyword-only argument is
-the command line's flag of the same name. Training, evaluation and export never ask
-which method built a model.
+A method's `build(backbone, num_classes, *, <hyper-parameters>)` returns an uncompiled
+`keras.Model` from pixels to logits. A method that trains in several stages has
+`stages(*, <hyper-parameters>)` too, and one that changes the weights after training has
+`finish(model, stage_ends, measure)`; see `Method`. Each keyword-only argument is the
+command line's flag of the same name. Training, evaluation and export never ask which
+method built a model.
 """
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 
-from adafilter_tf.methods import adafilter, fine_tuning
+from adafilter_tf import stages as stages_lib
+from adafilter_tf.methods import (
+    adafilter,
+    fine_tuning,
+)
 
-METHODS: dict[str, Callable] = {
-    "adafilter": adafilter.build,
-    "fine_tuning": fine_tuning.build,
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """A way to fine-tune.
+
+    Attributes:
+        build: (backbone, num_classes, *, hyper-parameters) to an uncompiled model.
+        stages: (*, hyper-parameters) to the stages of its training.
+        finish: (model, stage_ends, measure) to further metrics; called after training.
+            `stage_ends` has `model.get_weights()` at the end of each stage but the
+            last, `measure()` gives the validation metrics of the present weights, and
+            the weights that it leaves are the result. None changes nothing.
+    """
+
+    build: Callable
+    stages: Callable[..., tuple[stages_lib.Stage, ...]] = stages_lib.train_all
+    finish: Callable[..., dict] | None = None
+
+
+METHODS = {
+    "adafilter": Method(adafilter.build),
+    "fine_tuning": Method(fine_tuning.build),
 }
 
 
 def list_hyperparameters(method: str) -> tuple[str, ...]:
     """Returns the names of a method's own hyper-parameters."""
-    parameters = inspect.signature(METHODS[method]).parameters.values()
+    chosen = METHODS[method]
+    return list_options(chosen.build) + list_options(chosen.stages)
+
+
+def list_options(function: Callable) -> tuple[str, ...]:
+    """Returns the names of a function's keyword-only arguments."""
+    parameters = inspect.signature(function).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)

@@ -53,6 +53,17 @@ def test_result_depends_on_files_and_seed_not_on_their_order():
     assert _make({"all": examples}, seed=2).test != made.test
 
 
+def test_test_seed_fixes_the_test_images_and_the_seed_the_others():
+    source = {"all": _examples([40, 60])}
+    first, second = (_make(source, seed=seed, test_seed=7) for seed in (1, 2))
+    assert first.test == second.test
+    assert _make(source, seed=1, test_seed=8).test != first.test
+    assert set(first.validation.paths) != set(second.validation.paths)
+    for made in (first, second):
+        paths = [path for _, part in made.items() for path in part.paths]
+        assert sorted(paths) == sorted(source["all"].paths)
+
+
 def test_split_of_a_class_does_not_depend_on_other_classes():
     first = _make({"all": _examples([17, 23])})
     second = _make({"all": _examples([17, 9])})

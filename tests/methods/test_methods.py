@@ -18,7 +18,7 @@ def test_hyperparameters_are_the_keyword_arguments():
 @pytest.mark.parametrize("method", methods.METHODS)
 def test_every_method_builds_trains_saves_and_loads(method, tmp_path):
     """The contract of a method: pixels to float32 logits, and nothing else to know."""
-    model = compile_sgd(methods.METHODS[method](tiny_resnet(), 3))
+    model = compile_sgd(methods.METHODS[method].build(tiny_resnet(), 3))
     losses = train(model)
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]

@@ -1,0 +1,167 @@
+"""One cell of a comparison: a short training in memory, measured and forgotten."""
+
+import functools
+import os
+import time
+
+import keras
+import tensorflow as tf
+from absl import flags, logging
+
+from adafilter_tf import errors, evaluation, flagfile, settings, training
+from adafilter_tf.callbacks import stopwatch
+from adafilter_tf.data import sources, verification
+from adafilter_tf.flags import define_flags
+
+# What is learned and with which budget: the same for all methods of a comparison.
+TASK_FLAGS = (
+    "dataset",
+    "prepare_command",
+    "data_dir",
+    "backbone",
+    "weights",
+    "image_size",
+    "examples_per_class",
+    "validation_fraction",
+    "test_fraction",
+    "test_seed",
+    "crop_fraction",
+    "random_resized_crop_min_area",
+    "horizontal_flip",
+    "randaugment",
+    "mixup_alpha",
+    "on_bad_image",
+    "cache",
+    "epochs",
+    "steps_per_epoch",
+    "batch_size",
+    "precision",
+    "seed",
+)
+
+
+def initialize_worker(worker: int, num_workers: int) -> None:
+    """Gives a process its share of the machine, before TensorFlow looks at it.
+
+    Args:
+        worker: Index of the process; with GPUs it works on GPU `worker` modulo their
+            number.
+        num_workers: How many processes share the machine.
+    """
+    logging.set_verbosity(logging.WARNING)
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        tf.config.set_visible_devices(gpus[worker % len(gpus)], "GPU")
+    elif num_workers > 1:
+        threads = max(1, _count_cores() // num_workers)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def count_workers() -> int:
+    """Returns how many processes use the machine well: one a GPU, or one a core."""
+    return len(tf.config.list_physical_devices("GPU")) or _count_cores()
+
+
+def _count_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def parse_flags(arguments: list[str]) -> flags.FlagValues:
+    """Returns all flags of a cell, those not in `arguments` at their defaults."""
+    values = flags.FlagValues()
+    define_flags(values)
+    try:
+        values(["cell", *arguments])
+    except flags.Error as error:
+        raise errors.UsageError(" ".join(str(error).split())) from error
+    settings.resolve_defaults(values)
+    return values
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Checks that a cell's flags exist, have allowed values and are all used.
+
+    Raises:
+        UsageError: Otherwise.
+    """
+    flagfile.check_unused(parse_flags(arguments))
+
+
+def check_task(arguments: list[str]) -> None:
+    """Checks that a task's images are there, enough and all readable.
+
+    Args:
+        arguments: Flags of one of its cells.
+
+    Raises:
+        RunError: Otherwise, with the command that prepares the data.
+    """
+    values = parse_flags(arguments)
+    try:
+        settings.make_splits(values, _load_source(values.dataset, values.data_dir))
+        values.examples_per_class = None  # every image of any seed's training split
+        verification.verify_images(
+            settings.make_splits(values, _load_source(values.dataset, values.data_dir)),
+            on_bad_image="error",
+            channels=settings.image_options(values)["channels"],
+        )
+    except errors.RunError as error:
+        remedy = values.prepare_command
+        raise errors.RunError(
+            f"{error} To prepare the data: {remedy}" if remedy else str(error)
+        ) from error
+
+
+def run_cell(arguments: list[str], measure_test: bool) -> dict:
+    """Trains one model and measures it.
+
+    Args:
+        arguments: Flags of the run, each "--name=value".
+        measure_test: Whether the test images are scored, once.
+
+    Returns:
+        Accuracies 0..1 of the splits (`train_accuracy` without augmentation), losses
+        in nats, `train_seconds`, `seconds` in all, parameters, and with test images
+        of a gated model what its gates do. A training that diverged has the accuracy
+        of its useless weights and a loss that is no number.
+    """
+    started = time.monotonic()
+    keras.backend.clear_session(free_memory=True)
+    values = parse_flags(arguments)
+    splits = settings.make_splits(values, _load_source(values.dataset, values.data_dir))
+    keras.utils.set_random_seed(values.seed)
+    model = settings.build_model(
+        values, values.method, len(splits.train.class_names), synchronized=False
+    )
+    score = evaluation.create_scorer(
+        model, **settings.image_options(values), batch_size=values.batch_size
+    )
+    clock = stopwatch.Stopwatch()
+    finished = training.fit(
+        model,
+        splits,
+        settings.make_procedure(values, values.method, tf.distribute.get_strategy()),
+        score=score,
+        image_options=settings.image_options(values),
+        options=settings.training_options(values, len(splits.train)),
+        augmentation=settings.augmentation(values),
+        callbacks=[clock],
+        quiet=True,
+    )
+    metrics = {
+        **training.count_parameters(model),
+        **finished,
+        **training.measure_split(score, splits.train, "train"),
+        **training.measure_split(score, splits.validation, "validation"),
+    }
+    if measure_test:
+        metrics.update(training.measure_split(score, splits.test, "test"))
+    seconds = time.monotonic() - started
+    return {**metrics, "train_seconds": clock.seconds, "seconds": seconds}
+
+
+# The same files serve all cells of a task; a process reads their names once.
+@functools.cache
+def _load_source(dataset: str, data_dir: str | None):
+    return sources.load_source(dataset, data_dir=data_dir)

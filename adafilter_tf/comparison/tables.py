@@ -1,0 +1,136 @@
+"""The tables of a comparison in Markdown."""
+
+import collections
+from collections.abc import Mapping, Sequence
+
+from adafilter_tf.comparison.plan import REFERENCE
+
+
+def format_results(results: Mapping) -> str:
+    """Returns the table of errors and the table of health, the best method first.
+
+    Args:
+        results: See `report.collect_results`.
+    """
+    averages = results["average_test_error"]
+    rows = sorted(averages, key=averages.get)
+    parts = [
+        "# Comparison",
+        _describe(results),
+        _format_table(*_error_table(results, rows)),
+    ]
+    if results["frozen_features_accuracy"]:
+        accuracies = results["frozen_features_accuracy"].items()
+        listed = ", ".join(f"{task} {value:.1f}" for task, value in accuracies)
+        parts.append(
+            f"Accuracy of frozen features in %, the nearness of each task: {listed}."
+        )
+    parts += ["## Health", _HEALTH, _format_table(*_health_table(results, rows))]
+    return "\n\n".join(parts) + "\n"
+
+
+_HEALTH = (
+    "Train: accuracy in % on the training images without augmentation. Validation: "
+    "error in % of the best and the worst searched setting. Chosen: settings by the "
+    "number of tasks that chose them."
+)
+
+
+def _describe(results: Mapping) -> str:
+    plan = results["plan"]
+    return (
+        f"Test error in %, mean ± standard deviation over {len(plan['seeds'])} seeds. "
+        f"Reduction: of the error against {REFERENCE}, paired by task and seed, in "
+        "percentage points, averaged over the tasks, with the 95 % t-interval over "
+        "seeds. Wins-losses: tasks with a mean reduction above and below 0, in "
+        "brackets those whose interval excludes 0."
+    )
+
+
+def _error_table(results: Mapping, rows: Sequence[str]) -> tuple[list, list]:
+    header = [
+        "Method",
+        *results["tasks"],
+        "Average",
+        "Reduction [95 % interval]",
+        "Wins-losses",
+        "Train s",
+        "Parameters M, trained / all",
+    ]
+    return header, [
+        [
+            row,
+            *(_format_error(of[row]) for of in results["tasks"].values()),
+            f"{results['average_test_error'][row]:.2f}",
+            *_format_reduction(row, results["average_error_reduction"][row]),
+            *_format_cost(results["cost"][row]),
+        ]
+        for row in rows
+    ]
+
+
+def _format_error(cell: Mapping) -> str:
+    spread = cell["std_test_error"]
+    mean = f"{cell['mean_test_error']:.1f}"
+    return mean if spread is None else f"{mean} ± {spread:.1f}"
+
+
+def _format_reduction(row: str, of: Mapping) -> list[str]:
+    if row == REFERENCE:
+        return ["reference", ""]
+    interval = ""
+    if of["ci95_low"] is not None:
+        interval = f" [{of['ci95_low']:+.2f}, {of['ci95_high']:+.2f}]"
+    wins = f"{of['wins']}-{of['losses']} ({of['clear_wins']}-{of['clear_losses']})"
+    return [f"{of['mean']:+.2f}{interval}", wins]
+
+
+def _format_cost(cost: Mapping) -> list[str]:
+    millions = (cost[name] / 1e6 for name in ("trainable_parameters", "parameters"))
+    return [
+        f"{cost['mean_train_seconds']:.1f}",
+        " / ".join(f"{value:.3g}" for value in millions),
+    ]
+
+
+def _health_table(results: Mapping, rows: Sequence[str]) -> tuple[list, list]:
+    tasks = results["tasks"]
+    header = ["Method", "Train, mean (lowest)", "Tuned filters %"]
+    header += [*(f"Validation {task}" for task in tasks), "Chosen"]
+    return header, [
+        _health_row(row, [of[row] for of in tasks.values()]) for row in rows
+    ]
+
+
+def _health_row(row: str, cells: Sequence[Mapping]) -> list[str]:
+    accuracies = [cell["mean_train_accuracy"] for cell in cells]
+    tuned = [cell["mean_tuned_fraction"] for cell in cells if _is_gated(cell)]
+    return [
+        row,
+        f"{sum(accuracies) / len(cells):.1f} ({min(accuracies):.1f})",
+        f"{sum(tuned) / len(tuned):.0f}" if tuned else "",
+        *(_format_spread(cell["search"]) for cell in cells),
+        _format_chosen(cells),
+    ]
+
+
+def _is_gated(cell: Mapping) -> bool:
+    return "mean_tuned_fraction" in cell
+
+
+def _format_spread(search: Sequence[Mapping]) -> str:
+    values = [setting["mean_validation_error"] for setting in search]
+    return f"{min(values):.1f} to {max(values):.1f}" if values else ""
+
+
+def _format_chosen(cells: Sequence[Mapping]) -> str:
+    counts = collections.Counter(
+        " ".join(f"{name}={of['chosen_flags'][name]}" for name in of["searched_flags"])
+        for of in cells
+    )
+    return ", ".join(f"{text}: {count}" for text, count in counts.most_common() if text)
+
+
+def _format_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    rule = ["---", *["---:"] * (len(header) - 1)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (header, rule, *rows))

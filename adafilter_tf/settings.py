@@ -1,0 +1,142 @@
+"""From the flags of one run to the arguments of the modules that do the work."""
+
+import functools
+
+import keras
+from absl import flags
+
+from adafilter_tf import distribution, methods, optimization, training
+from adafilter_tf.data import augmentation as augmentation_lib
+from adafilter_tf.data import sources, splits
+from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.models import backbones, classifier
+
+
+def resolve_defaults(values: flags.FlagValues) -> None:
+    """Replaces defaults that depend on the backbone or the machine by their values."""
+    spec = backbones.get_spec(values.backbone)
+    values.image_size = values.image_size or spec.image_size
+    if values.precision == "auto":
+        values.precision = "mixed_float16" if distribution.has_gpu() else "float32"
+    keras.config.set_dtype_policy(values.precision)
+
+
+def make_splits(values: flags.FlagValues, source: dict[str, Examples]) -> Splits:
+    """Returns the run's split of a data set."""
+    return splits.make_splits(
+        source,
+        seed=values.seed,
+        test_seed=values.test_seed,
+        validation_fraction=values.validation_fraction,
+        test_fraction=values.test_fraction,
+        examples_per_class=values.examples_per_class,
+    )
+
+
+def load_source(values: flags.FlagValues) -> dict[str, Examples]:
+    """Returns the labelled images of the run's data set."""
+    return sources.load_source(values.dataset, data_dir=values.data_dir)
+
+
+def build_model(
+    values: flags.FlagValues, method: str, num_classes: int, *, synchronized: bool
+) -> keras.Model:
+    """Returns a method's uncompiled model on the run's backbone.
+
+    Args:
+        values: Of the run.
+        method: A key of METHODS.
+        num_classes: K.
+        synchronized: Whether replicas share the statistics of batch norms.
+    """
+    backbone = backbones.build_backbone(
+        values.backbone,
+        image_size=values.image_size,
+        weights=values.weights,
+        synchronized=synchronized,
+    )
+    build = methods.METHODS[method].build
+    model = build(backbone, num_classes, **_take(values, methods.list_options(build)))
+    classifier.initialize_head(model, values.seed)
+    return model
+
+
+def make_procedure(
+    values: flags.FlagValues, method: str, strategy
+) -> training.Procedure:
+    """Returns how a method's model is compiled and trained."""
+    chosen = methods.METHODS[method]
+    stages = chosen.stages(**_take(values, methods.list_options(chosen.stages)))
+    return training.Procedure(
+        stages=stages,
+        compile=functools.partial(_compile, values=values, strategy=strategy),
+        finish=chosen.finish,
+    )
+
+
+def image_options(values: flags.FlagValues) -> dict:
+    """Returns what evaluation, prediction and export must know of images."""
+    return {
+        "image_size": values.image_size,
+        "channels": backbones.get_spec(values.backbone).channels,
+        "crop_fraction": values.crop_fraction,
+    }
+
+
+def augmentation(values: flags.FlagValues) -> augmentation_lib.Augmentation:
+    """Returns the random changes of training images."""
+    return augmentation_lib.Augmentation(
+        **_take(
+            values,
+            (
+                "random_resized_crop_min_area",
+                "horizontal_flip",
+                "randaugment",
+                "mixup_alpha",
+            ),
+        )
+    )
+
+
+def training_options(
+    values: flags.FlagValues, num_examples: int
+) -> training.TrainingOptions:
+    """Returns the length and the batches of a training.
+
+    Args:
+        values: Of the run.
+        num_examples: Of the training split.
+    """
+    whole_pass = -(-num_examples // values.batch_size)
+    return training.TrainingOptions(
+        steps_per_epoch=values.steps_per_epoch or whole_pass,
+        **_take(values, ("epochs", "batch_size", "seed", "cache", "log_every")),
+    )
+
+
+def _compile(model, *, steps, start_step, values, strategy) -> None:
+    options = optimization.OptimizerOptions(
+        **_take(
+            values,
+            (
+                "optimizer",
+                "learning_rate",
+                "head_learning_rate",
+                "gate_learning_rate",
+                "weight_decay",
+                "warmup_fraction",
+            ),
+        )
+    )
+    with strategy.scope():
+        training.compile_model(
+            model,
+            optimization.create_optimizer(
+                options, total_steps=steps, start_step=start_step
+            ),
+            jit_compile=distribution.use_jit_compile(values.jit_compile, strategy),
+        )
+
+
+def _take(values: flags.FlagValues, names) -> dict:
+    return {name: values[name].value for name in names}

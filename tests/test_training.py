@@ -1,0 +1,133 @@
+"""Stages, in one go and resumed in each of them."""
+
+import keras
+import numpy as np
+import pytest
+
+from adafilter_tf import checkpointing, evaluation, optimization, stages, training
+from adafilter_tf.callbacks import checkpoint, stopwatch
+from adafilter_tf.data import augmentation, digits, splits
+from adafilter_tf.methods import fine_tuning
+from tests.conftest import tiny_resnet
+
+IMAGES = {"image_size": 8, "channels": 1, "crop_fraction": 1.0}
+OPTIONS = training.TrainingOptions(
+    epochs=4, steps_per_epoch=2, batch_size=8, seed=3, cache="none", log_every=50
+)
+
+
+def train_head(model):
+    for layer in model.layers:
+        layer.trainable = layer.name == "head"
+
+
+def train_everything(model):
+    for layer in model.layers:
+        layer.trainable = True
+
+
+TWO_STAGES = (
+    stages.Stage("probe", 0.5, train_head),
+    stages.Stage("tune", 0.5, train_everything),
+)
+
+
+def compile_stage(model, *, steps, start_step):
+    options = optimization.OptimizerOptions("sgd", 0.1, 0.1, 0.01, 0.0, 0.0)
+    optimizer = optimization.create_optimizer(
+        options, total_steps=steps, start_step=start_step
+    )
+    training.compile_model(model, optimizer, jit_compile=False)
+
+
+@pytest.fixture(scope="module")
+def examples(tmp_path_factory):
+    return splits.make_splits(
+        digits.load_digits(str(tmp_path_factory.mktemp("digits"))),
+        seed=0,
+        validation_fraction=0.02,
+        test_fraction=0.9,
+        examples_per_class=2,
+    )
+
+
+def fit(examples, *, finish=None, callbacks=(), progress=None):
+    keras.utils.set_random_seed(1)
+    model = fine_tuning.build(tiny_resnet(channels=1), 10)
+    found = training.fit(
+        model,
+        examples,
+        training.Procedure(TWO_STAGES, compile_stage, finish),
+        score=evaluation.create_scorer(model, **IMAGES, batch_size=8),
+        image_options=IMAGES,
+        options=OPTIONS,
+        augmentation=augmentation.Augmentation(),
+        callbacks=callbacks,
+        progress=progress or training.Progress(),
+    )
+    return model, found
+
+
+class Steps(keras.callbacks.Callback):
+    """Notes the step and the stem's kernel at the end of every epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.kernels = [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.steps.append(optimization.count_steps(self.model.optimizer))
+        self.kernels.append(self.model.get_layer("stem_conv").kernel.numpy())
+
+
+def test_stages_train_what_they_say_and_steps_go_on(examples):
+    notes = Steps()
+    model, _ = fit(examples, callbacks=[notes])
+    assert notes.steps == [2, 4, 6, 8]
+    assert np.array_equal(notes.kernels[0], notes.kernels[1])
+    assert not np.array_equal(notes.kernels[1], notes.kernels[2])
+    assert all(layer.trainable for layer in model.layers)
+
+
+def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(examples):
+    seen = {}
+
+    def finish(model, stage_ends, measure):
+        seen["ends"], seen["tuned"] = stage_ends, model.get_weights()
+        seen["metrics"] = measure()
+        model.set_weights(stage_ends[0])
+        return {"share": 0.0}
+
+    model, found = fit(examples, finish=finish)
+    assert found == {"share": 0.0}
+    assert len(seen["ends"]) == 1
+    assert seen["metrics"]["examples"] == len(examples.validation)
+    for left, end in zip(model.get_weights(), seen["ends"][0], strict=True):
+        assert np.array_equal(left, end)
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(seen["tuned"], seen["ends"][0], strict=True)
+    )
+
+
+@pytest.mark.parametrize("step", [2, 4, 6, 8])
+def test_resume_in_any_stage_ends_with_the_same_weights(
+    examples, tmp_path, monkeypatch, step
+):
+    ends = []
+
+    def finish(model, stage_ends, measure):
+        ends.append(stage_ends[0])
+        return {}
+
+    info = checkpointing.CheckpointInfo(0, "fine_tuning", 10, 0.0)
+    keep = checkpoint.Checkpoint(tmp_path, info, stopwatch.Stopwatch())
+    monkeypatch.setattr(checkpointing, "_KEPT", 9)
+    progress = training.Progress(stage_ends=tmp_path)
+    whole, _ = fit(examples, finish=finish, callbacks=[keep], progress=progress)
+    progress = training.Progress(tmp_path / f"step_{step:09d}", step, tmp_path)
+    resumed, _ = fit(examples, finish=finish, progress=progress)
+    for one, other in zip(whole.weights, resumed.weights, strict=True):
+        assert np.array_equal(one.numpy(), other.numpy()), one.path
+    for one, other in zip(*ends, strict=True):
+        assert np.array_equal(one, other)
