@@ -122,9 +122,10 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
 
     Returns:
         Accuracies 0..1 of the splits (`train_accuracy` without augmentation), losses
-        in nats, `train_seconds`, `seconds` in all, parameters, and with test images
-        of a gated model what its gates do. A training that diverged has the accuracy
-        of its useless weights and a loss that is no number.
+        in nats, `train_seconds`, `seconds` in all, parameters, `all_flags` with the
+        defaults, and with test images of a gated model what its gates do. A training
+        that diverged has the accuracy of its useless weights and a loss that is no
+        number.
     """
     started = time.monotonic()
     keras.backend.clear_session(free_memory=True)
@@ -158,7 +159,12 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     if measure_test:
         metrics.update(training.measure_split(score, splits.test, "test"))
     seconds = time.monotonic() - started
-    return {**metrics, "train_seconds": clock.seconds, "seconds": seconds}
+    return {
+        **metrics,
+        "train_seconds": clock.seconds,
+        "seconds": seconds,
+        "all_flags": flagfile.to_flagfile(values).splitlines(),
+    }
 
 
 # The same files serve all cells of a task; a process reads their names once.

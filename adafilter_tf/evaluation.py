@@ -16,7 +16,8 @@ class Outputs:
 
     Attributes:
         logits: [n, K] float32.
-        gates: Layer name to [n, N] uint8, 1 = tuned filter; empty without gates.
+        gates: Layer name to [n, N] float16: 1 = tuned filter, 0 = frozen filter, soft
+            gates between them; empty without gates.
     """
 
     logits: np.ndarray
@@ -44,7 +45,7 @@ def create_scorer(
         batch_size: Images per step over all replicas.
     """
     gates = {
-        name: keras.ops.cast(gate, "uint8")
+        name: keras.ops.cast(gate, "float16")
         for name, gate in gating.list_gates(model).items()
     }
     with model.distribute_strategy.scope():

@@ -1,8 +1,8 @@
 """The flags that say what is fine-tuned and how: backbone, method, hyper-parameters."""
 
 from adafilter_tf import methods
-from adafilter_tf.layers import gated_batch_norm
-from adafilter_tf.models import backbones
+from adafilter_tf.layers import filter_gate, gated_batch_norm
+from adafilter_tf.models import backbones, gating
 
 
 def define_method_flags(define) -> None:
@@ -53,9 +53,57 @@ def _define_adafilter_flags(define):
         gated_batch_norm.FROZEN_STATISTICS,
         "adafilter: batch norm statistics of the frozen filters.",
     )
+    define.enum(
+        "gate_policy",
+        "learned",
+        filter_gate.GATE_POLICIES,
+        "adafilter: learned is the paper's; soft does not round the probabilities; "
+        "random draws them; all_tuned and all_frozen force every gate.",
+    )
+    define.enum(
+        "gate_network",
+        "recurrent",
+        list(gating.GATE_NETWORKS),
+        "adafilter: recurrent carries a state from layer to layer as the paper does; "
+        "feedforward decides for each layer alone.",
+    )
+    define.boolean(
+        "gated_batch_norm",
+        True,
+        "adafilter: a batch norm for each branch, or one for the chosen channels.",
+    )
+    define.float(
+        "gate_temperature",
+        1.0,
+        "adafilter: divides the logits of the gates.",
+        lower_bound=1e-3,
+    )
+    define.float(
+        "tuned_penalty",
+        0.0,
+        "adafilter: added to the loss, times the share of tuned filters.",
+    )
 
 
 def _define_peer_flags(define):
     define.string(
         "tune_blocks", "all", "fine_tuning: all, none, or how many of the last blocks."
+    )
+    for name, default, text in (
+        ("starting_point_penalty", 0.01, "l2_sp: pull to the pre-trained weights."),
+        ("head_penalty", 0.01, "l2_sp: pull of the head's weights to zero."),
+        ("spectral_shrinkage", 0.001, "bss: weight of the penalty."),
+        ("policy_temperature", 5.0, "spottune: of the Gumbel softmax in training."),
+    ):
+        define.float(name, default, text, lower_bound=0.0)
+    define.integer(
+        "shrunk_singular_values", 1, "bss: how many of the smallest.", lower_bound=1
+    )
+    define.integer("lora_rank", 4, "lora: rank of the change.", lower_bound=1)
+    define.float(
+        "probe_fraction",
+        0.5,
+        "lp_ft, wise_ft: share of the steps that train the head alone.",
+        lower_bound=0.01,
+        upper_bound=0.99,
     )

@@ -37,6 +37,8 @@ def test_cell_measures_what_it_may_and_is_repeatable(flags):
         assert first[name] == second[name]
     # ResNet14 without its source's head, and a head of 128 x 10 weights and 10 biases.
     assert second["trainable_parameters"] == 695_840 + 1290
+    assert {"--seed=0", "--test_seed=0"} <= {*second["all_flags"]}
+    assert "--gate_units=64" not in second["all_flags"]  # fine_tuning has none
     assert second["seconds"] > second["train_seconds"] > 0
 
 

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -53,7 +54,18 @@ def test_every_image_is_scored_once_in_order_whatever_the_batch(
     # Another batch size sums in another order.
     np.testing.assert_allclose(outputs.logits, model(pixels), atol=1e-3)
     assert {g.shape[0] for g in outputs.gates.values()} == {7}
-    assert {g.dtype for g in outputs.gates.values()} == {np.dtype("uint8")}
+    assert {g.dtype for g in outputs.gates.values()} == {np.dtype("float16")}
+
+
+def test_soft_gates_survive_scoring(image_files):
+    paths, pixels = image_files
+    model = adafilter.build(tiny_resnet(), 3, gate_policy="soft")
+    outputs = evaluation.create_scorer(model, **OPTIONS, batch_size=4)(paths)
+    expected = model.get_layer("stem_conv_gate").output
+    expected = keras.Model(model.input, expected)(pixels)
+    gates = outputs.gates["stem_conv"]
+    assert ((gates > 0) & (gates < 1)).any()
+    np.testing.assert_allclose(gates, expected, atol=1e-3)  # float16
 
 
 def test_scores_follow_the_weights(image_files):

@@ -6,7 +6,10 @@ from collections.abc import Mapping
 import numpy as np
 
 Gates = Mapping[str, np.ndarray]
-"""Layer name -> gates [B, N] of B images and N filters; 1 tuned, 0 frozen filter."""
+"""Layer name -> gates [B, N] of B images and N filters; 1 tuned, 0 frozen filter.
+
+Soft gates lie between the two.
+"""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -18,16 +21,17 @@ class GateStatistics:
 
     Attributes:
         num_images: B, the number of images behind every figure.
-        tuned_fraction: share of (image, filter) choices that pick the tuned filter.
+        tuned_fraction: share of (image, filter) choices that pick the tuned filter;
+            the mean of soft gates.
         tuned_fraction_per_layer: the same share for each layer, in network order.
         tuned_frequencies: layer -> float64 [N], the share of images for which each
             filter is tuned.
         image_dependent_fraction: share of filters whose gate is not the same for all
             images: the method's point. Always 0 when B is 1.
         collapsed_layers: layer -> 0 or 1 for each layer in which every filter has
-            that one gate for every image.
-        moved_fraction: share of (image, filter) choices that differ from the
-            reference gates; None without a reference.
+            exactly that gate for every image.
+        moved_fraction: share of (image, filter) choices, soft gates rounded at 0.5,
+            that differ from the reference gates; None without a reference.
     """
 
     num_images: int
@@ -43,20 +47,21 @@ def gate_statistics(gates: Gates, reference: Gates | None = None) -> GateStatist
     """Counts the choices in `gates`, and how many of them left `reference`.
 
     Args:
-        gates: layer -> [B, N] of 0 and 1 in any dtype, in network order. Memory: B
-            times the number of filters, so pass `uint8` and a fixed sample of images
-            (1,000 images of a ResNet50 are 26 MB).
+        gates: layer -> [B, N], values in [0, 1] of any dtype, in network order.
+            Memory: B times the number of filters, so pass `float16` and a fixed sample
+            of images (1,000 images of a ResNet50 are 53 MB).
         reference: gates of the same images at the start of training, same shapes.
 
     Raises:
         ValueError: no layer, no image, layers of unlike batch sizes, a value that is
-            neither 0 nor 1, or a reference of other layers or shapes.
+            not in [0, 1], or a reference of other layers or shapes.
     """
     num_images = _checked_batch_size(gates)
     frequencies = {
         name: np.mean(gate, axis=0, dtype=np.float64) for name, gate in gates.items()
     }
     every_filter = np.concatenate(list(frequencies.values()))
+    image_dependent = [np.any(gate != gate[:1], axis=0) for gate in gates.values()]
     return GateStatistics(
         num_images=num_images,
         tuned_fraction=float(every_filter.mean()),
@@ -64,9 +69,7 @@ def gate_statistics(gates: Gates, reference: Gates | None = None) -> GateStatist
             name: float(frequency.mean()) for name, frequency in frequencies.items()
         },
         tuned_frequencies=frequencies,
-        image_dependent_fraction=float(
-            np.mean((every_filter > 0) & (every_filter < 1))
-        ),
+        image_dependent_fraction=float(np.mean(np.concatenate(image_dependent))),
         collapsed_layers={
             name: int(frequency[0])
             for name, frequency in frequencies.items()
@@ -90,11 +93,11 @@ def _checked_batch_size(gates: Gates) -> int:
             "same number of images B >= 1 and N >= 1 filters."
         )
     for name, gate in gates.items():
-        # The comparison, not np.unique: it does not sort B * N values.
-        if not np.all((np.asarray(gate) == 0) | (np.asarray(gate) == 1)):
+        # So written, NaN is refused, too.
+        if not np.all((np.asarray(gate) >= 0) & (np.asarray(gate) <= 1)):
             raise ValueError(
                 f"Received gates of layer {name!r} with values from {np.min(gate)} to "
-                f"{np.max(gate)}; allowed are 0 (frozen filter) and 1 (tuned filter)."
+                f"{np.max(gate)}; allowed are 0 (frozen filter) to 1 (tuned filter)."
             )
     return next(iter(shapes.values()))[0]
 
@@ -108,7 +111,9 @@ def _moved(gates: Gates, reference: Gates) -> float:
             f"shapes {shapes}; both must hold the same images and layers."
         )
     moved = sum(
-        np.count_nonzero(np.asarray(gate) != np.asarray(reference[name]))
+        np.count_nonzero(
+            (np.asarray(gate) > 0.5) != (np.asarray(reference[name]) > 0.5)
+        )
         for name, gate in gates.items()
     )
     return moved / sum(np.size(gate) for gate in gates.values())

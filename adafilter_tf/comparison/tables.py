@@ -37,9 +37,9 @@ _HEALTH = (
 
 
 def _describe(results: Mapping) -> str:
-    plan = results["plan"]
+    seeds = ", ".join(map(str, results["plan"]["seeds"]))
     return (
-        f"Test error in %, mean ± standard deviation over {len(plan['seeds'])} seeds. "
+        f"Test error in %, mean ± standard deviation over the seeds {seeds}. "
         f"Reduction: of the error against {REFERENCE}, paired by task and seed, in "
         "percentage points, averaged over the tasks, with the 95 % t-interval over "
         "seeds. Wins-losses: tasks with a mean reduction above and below 0, in "

@@ -1,16 +1,29 @@
-"""The layers of the paper; they import Keras alone and run on each of its backends."""
+"""The layers; they import Keras alone and run on each of its backends."""
 
+from adafilter_tf.layers.batch_spectral_shrinkage import BatchSpectralShrinkage
+from adafilter_tf.layers.block_choice import BlockChoice, choose_blocks
+from adafilter_tf.layers.block_route import BlockRoute
+from adafilter_tf.layers.feedforward_gate import FeedforwardGate
 from adafilter_tf.layers.filter_gate import FilterGate, hard_gate
 from adafilter_tf.layers.gated_batch_norm import GatedBatchNormalization
 from adafilter_tf.layers.gated_conv import GatedConv2D
 from adafilter_tf.layers.pixel_normalization import PixelNormalization
+from adafilter_tf.layers.policy_network import PolicyNetwork
 from adafilter_tf.layers.recurrent_gate import RecurrentGateCell
+from adafilter_tf.layers.starting_point_penalty import StartingPointPenalty
 
 __all__ = [
+    "BatchSpectralShrinkage",
+    "BlockChoice",
+    "BlockRoute",
+    "FeedforwardGate",
     "FilterGate",
     "GatedBatchNormalization",
     "GatedConv2D",
     "PixelNormalization",
+    "PolicyNetwork",
     "RecurrentGateCell",
+    "StartingPointPenalty",
+    "choose_blocks",
     "hard_gate",
 ]

@@ -1,9 +1,10 @@
-"""The hard gate of a filter. Gate 1 picks the tuned filter, gate 0 the frozen one."""
+"""The gate of a filter. Gate 1 picks the tuned filter, gate 0 the frozen one."""
 
 import keras
 from keras import ops
 
-GATE_POLICIES = ("learned", "all_tuned", "all_frozen")
+GATE_POLICIES = ("learned", "soft", "random", "all_tuned", "all_frozen")
+LEARNED_POLICIES = ("learned", "soft")
 
 
 def hard_gate(probabilities):
@@ -25,23 +26,31 @@ def hard_gate(probabilities):
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class FilterGate(keras.layers.Layer):
-    """Turns the probability that a filter is tuned into a gate of 0 or 1.
+    """Turns the probability that a filter is tuned into its gate.
 
     Call arguments:
         probabilities: [B, N], values in [0, 1].
+        training: Whether "random" draws.
 
     Returns:
-        [B, N] gates in {0, 1}: 1 picks the tuned filter, 0 the frozen one.
+        [B, N] gates: 1 picks the tuned filter, 0 the frozen one, and a value between
+        them blends the two.
 
     Args:
-        policy: "learned" thresholds the probabilities at 0.5 (`hard_gate`);
-            "all_tuned" gives 1 and "all_frozen" gives 0 for every image and filter.
+        policy: "learned" thresholds the probabilities at 0.5 (`hard_gate`), as the
+            paper does. Its ablations: "soft" is the probability itself; "random" draws
+            0 or 1 with equal chances for each image and filter in training and is their
+            mean, 0.5, at inference, as in dropout; "all_tuned" is 1 and "all_frozen" 0
+            for every image and filter.
+        tuned_penalty: Added to the loss in training, times the mean of the gates over
+            images and filters.
+        seed: Of the random policy; None draws one from Keras' global seed.
 
     Raises:
         ValueError: When the policy is unknown.
     """
 
-    def __init__(self, policy="learned", **kwargs):
+    def __init__(self, policy="learned", tuned_penalty=0.0, seed=None, **kwargs):
         # Half precision would move the threshold.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
@@ -51,19 +60,43 @@ class FilterGate(keras.layers.Layer):
                 f"{', '.join(GATE_POLICIES)}."
             )
         self.policy = policy
+        self.tuned_penalty = tuned_penalty
+        self.seed = seed
+        if policy == "random":
+            self.seed_generator = keras.random.SeedGenerator(seed)
 
-    def call(self, probabilities):
+    def call(self, probabilities, training=None):
         """Returns the gates [B, N]."""
+        gates = self._choose(probabilities, training)
+        if training and self.tuned_penalty:
+            self.add_loss(self.tuned_penalty * ops.mean(gates))
+        return gates
+
+    def _choose(self, probabilities, training):
+        if self.policy == "learned":
+            return hard_gate(probabilities)
+        if self.policy == "soft":
+            return probabilities
         if self.policy == "all_tuned":
             return ops.ones_like(probabilities)
         if self.policy == "all_frozen":
             return ops.zeros_like(probabilities)
-        return hard_gate(probabilities)
+        if not training:
+            return ops.full_like(probabilities, 0.5)
+        uniform = keras.random.uniform(
+            ops.shape(probabilities), dtype=self.compute_dtype, seed=self.seed_generator
+        )
+        return ops.cast(uniform < 0.5, self.compute_dtype)
 
-    def compute_output_spec(self, probabilities):
+    def compute_output_spec(self, probabilities, training=None):
         """Returns the shape and dtype of the gates."""
         return keras.KerasTensor(probabilities.shape, dtype=self.compute_dtype)
 
     def get_config(self):
         """Returns the arguments that rebuild the layer."""
-        return {**super().get_config(), "policy": self.policy}
+        return {
+            **super().get_config(),
+            "policy": self.policy,
+            "tuned_penalty": self.tuned_penalty,
+            "seed": self.seed,
+        }

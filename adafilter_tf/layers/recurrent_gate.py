@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from adafilter_tf.layers import gate_projections
+
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class RecurrentGateCell(keras.layers.Layer):
@@ -13,12 +15,13 @@ class RecurrentGateCell(keras.layers.Layer):
         z_i = mean over H and W of x_i                      [B, C_i]
         e_i = P_i(z_i)                                      [B, units]
         h_i, c_i = LSTM(e_i, h_{i-1}, c_{i-1})              [B, units] each
-        p_i = sigmoid(Q_i(h_i))                             [B, N_i]
+        p_i = sigmoid(Q_i(h_i) / temperature)               [B, N_i]
 
     The LSTM is shared by all layers, so the state carries what the earlier layers saw
     and chose; P_i and Q_i are dense projections of layer i, because C_i and N_i vary.
     The state starts at zero for each image. Source: Guo et al. 2020, arXiv 1911.09659
-    (the width of the cell is not known from there: `units` is ours).
+    (the width of the cell is not known from there: `units` is ours, and so is
+    `temperature`).
 
     The layer computes in float32 under every dtype policy: the threshold of the gates
     and a state that is carried over a hundred layers do not survive half precision.
@@ -38,49 +41,46 @@ class RecurrentGateCell(keras.layers.Layer):
         units: Width of the state.
         initial_bias: Start of Q_i's bias: 0 leaves the choice open, a positive value
             starts with tuned filters, a negative one with frozen filters.
+        temperature: Above 1 draws the probabilities towards 0.5, below 1 away from it.
 
     Raises:
         ValueError: When the three lists are empty or differ in length.
     """
 
     def __init__(
-        self, layer_names, channels, filters, units=64, initial_bias=0.0, **kwargs
+        self,
+        layer_names,
+        channels,
+        filters,
+        units=64,
+        initial_bias=0.0,
+        temperature=1.0,
+        **kwargs,
     ):
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
-        lengths = [len(entries) for entries in (layer_names, channels, filters)]
-        if not lengths[0] or len(set(lengths)) != 1:
-            raise ValueError(
-                "RecurrentGateCell needs one entry per gated layer in layer_names, "
-                f"channels and filters; received {lengths} entries."
-            )
         self.layer_names = tuple(layer_names)
         self.channels = tuple(channels)
         self.filters = tuple(filters)
         self.units = units
         self.initial_bias = initial_bias
+        self.temperature = temperature
         self.cell = keras.layers.LSTMCell(units, dtype=self.dtype_policy, name="lstm")
-        self.embeddings = [
-            keras.layers.Dense(units, dtype=self.dtype_policy, name=f"embedding_{i}")
-            for i in range(len(channels))
-        ]
-        self.filter_logits = [
-            keras.layers.Dense(
-                count,
-                bias_initializer=keras.initializers.Constant(initial_bias),
-                dtype=self.dtype_policy,
-                name=f"filter_logits_{i}",
-            )
-            for i, count in enumerate(filters)
-        ]
+        self.embeddings, self.filter_logits = gate_projections.create_projections(
+            self,
+            layer_names,
+            channels,
+            filters,
+            units=units,
+            initial_bias=initial_bias,
+        )
 
     def build(self, inputs_shape, hidden_shape=None, carry_shape=None):
         """Creates the weights of all steps; only the arguments decide their shapes."""
         self.cell.build((None, self.units))
-        for channels, embedding in zip(self.channels, self.embeddings, strict=True):
-            embedding.build((None, channels))
-        for filter_logits in self.filter_logits:
-            filter_logits.build((None, self.units))
+        gate_projections.build_projections(self)
+        # Reaches the weights also where it came with the arguments, as in a loaded one.
+        self.trainable = self.trainable
         self.built = True
 
     def call(self, inputs, hidden=None, carry=None, step=0):
@@ -89,7 +89,8 @@ class RecurrentGateCell(keras.layers.Layer):
         if hidden is None:
             hidden = carry = ops.zeros_like(embedded)
         output, (hidden, carry) = self.cell(embedded, [hidden, carry])
-        return ops.sigmoid(self.filter_logits[step](output)), hidden, carry
+        logits = self.filter_logits[step](output)
+        return ops.sigmoid(logits / self.temperature), hidden, carry
 
     def compute_output_spec(self, inputs, hidden=None, carry=None, step=0):
         """Returns the shapes and dtypes of `call`'s results."""
@@ -103,9 +104,5 @@ class RecurrentGateCell(keras.layers.Layer):
         """Returns the arguments that rebuild the layer."""
         return {
             **super().get_config(),
-            "layer_names": self.layer_names,
-            "channels": self.channels,
-            "filters": self.filters,
-            "units": self.units,
-            "initial_bias": self.initial_bias,
+            **gate_projections.get_projections_config(self),
         }

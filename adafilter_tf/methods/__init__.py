@@ -15,7 +15,14 @@ from collections.abc import Callable
 from adafilter_tf import stages as stages_lib
 from adafilter_tf.methods import (
     adafilter,
+    bn_only,
+    bss,
     fine_tuning,
+    l2_sp,
+    lora,
+    lp_ft,
+    spottune,
+    wise_ft,
 )
 
 
@@ -39,7 +46,14 @@ class Method:
 
 METHODS = {
     "adafilter": Method(adafilter.build),
+    "bn_only": Method(bn_only.build),
+    "bss": Method(bss.build),
     "fine_tuning": Method(fine_tuning.build),
+    "l2_sp": Method(l2_sp.build),
+    "lora": Method(lora.build),
+    "lp_ft": Method(lp_ft.build, lp_ft.stages),
+    "spottune": Method(spottune.build),
+    "wise_ft": Method(wise_ft.build, wise_ft.stages, wise_ft.finish),
 }
 
 

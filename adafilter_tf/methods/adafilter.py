@@ -12,7 +12,12 @@ def build(
     gate_from: str | None = None,
     gate_units: int = 64,
     gate_initial_bias: float = 0.0,
+    gate_temperature: float = 1.0,
+    gate_policy: str = "learned",
+    gate_network: str = "recurrent",
+    gated_batch_norm: bool = True,
     frozen_statistics: str = "fixed",
+    tuned_penalty: float = 0.0,
 ) -> keras.Model:
     """Returns a classifier whose images choose between frozen and tuned filters.
 
@@ -20,9 +25,15 @@ def build(
         backbone: Functional model, [B, H, W, C] to feature maps or features.
         num_classes: K.
         gate_from: First layer to gate, by the start of its name; None gates all.
-        gate_units: Width of the recurrent cell.
+        gate_units: Width of the gate network.
         gate_initial_bias: 0 starts undecided, above 0 tuned, below 0 frozen.
+        gate_temperature: Divides the gates' logits.
+        gate_policy: "learned"; the ablations "soft", "random", "all_tuned" and
+            "all_frozen" (see `layers.FilterGate`).
+        gate_network: "recurrent", or the ablation "feedforward".
+        gated_batch_norm: False is the ablation with one plain batch norm.
         frozen_statistics: "fixed" or "adapting" batch statistics of the frozen filters.
+        tuned_penalty: Added to the loss, times the share of tuned filters.
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
@@ -32,6 +43,11 @@ def build(
         gate_from=gate_from,
         gate_units=gate_units,
         gate_initial_bias=gate_initial_bias,
+        gate_temperature=gate_temperature,
+        gate_policy=gate_policy,
+        gate_network=gate_network,
+        gated_batch_norm=gated_batch_norm,
         frozen_statistics=frozen_statistics,
+        tuned_penalty=tuned_penalty,
     )
     return classifier.add_head(gated, num_classes)

@@ -3,12 +3,18 @@
 import keras
 
 
-def add_head(backbone: keras.Model, num_classes: int) -> keras.Model:
+def add_head(
+    backbone: keras.Model,
+    num_classes: int,
+    *,
+    kernel_regularizer: keras.Regularizer | None = None,
+) -> keras.Model:
     """Puts global average pooling and a dense layer named "head" on a backbone.
 
     Args:
         backbone: Functional model with output [B, H, W, C] or [B, C].
         num_classes: K.
+        kernel_regularizer: Of the dense layer.
 
     Returns:
         A functional model of the backbone's input to float32 logits [B, K].
@@ -17,7 +23,12 @@ def add_head(backbone: keras.Model, num_classes: int) -> keras.Model:
     if len(features.shape) == 4:
         features = keras.layers.GlobalAveragePooling2D(name="head_pool")(features)
     # float32 under every dtype policy: the loss needs the digits of the logits.
-    logits = keras.layers.Dense(num_classes, dtype="float32", name="head")(features)
+    logits = keras.layers.Dense(
+        num_classes,
+        kernel_regularizer=kernel_regularizer,
+        dtype="float32",
+        name="head",
+    )(features)
     (images,) = backbone.inputs
     return keras.Model(images, logits, name=f"{backbone.name}_classifier")
 

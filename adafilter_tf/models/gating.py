@@ -1,32 +1,15 @@
 """From a pre-trained convolutional network to its gated network."""
 
-import collections
-import dataclasses
-
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import conversion, graph
+from adafilter_tf.layers import filter_gate
+from adafilter_tf.models import conversion, gate_plan
 
-
-@dataclasses.dataclass(frozen=True)
-class _Plan:
-    """Which layers become gated ones.
-
-    Attributes:
-        convolutions: Names of the convolutions that get gates.
-        batch_norms: Name of each gated batch norm to the name of the convolution whose
-            branches it reads, or None where it follows no gated convolution and
-            chooses by gates of its own.
-        frozen: Names of the layers before the first gated one.
-        channels, filters: Of each layer with gates of its own, in order.
-    """
-
-    convolutions: frozenset[str]
-    batch_norms: dict[str, str | None]
-    frozen: frozenset[str]
-    channels: dict[str, int]
-    filters: dict[str, int]
+GATE_NETWORKS = {
+    "recurrent": layers.RecurrentGateCell,
+    "feedforward": layers.FeedforwardGate,
+}
 
 
 def add_gates(
@@ -35,8 +18,12 @@ def add_gates(
     gate_from: str | None = None,
     gate_units: int = 64,
     gate_initial_bias: float = 0.0,
+    gate_temperature: float = 1.0,
     gate_policy: str = "learned",
+    gate_network: str = "recurrent",
+    gated_batch_norm: bool = True,
     frozen_statistics: str = "fixed",
+    tuned_penalty: float = 0.0,
 ) -> keras.Model:
     """Turns a functional Keras CNN into its gated network, weights copied.
 
@@ -45,16 +32,24 @@ def add_gates(
     between them for each image. A batch norm that directly follows a convolution shares
     its gates; any other one (pre-activation networks, DenseNet) has gates of its own,
     so that gates of 0 are the pre-trained network and gates of 1 are fine-tuning, whole
-    and exactly. The gates of layer X are the output of the layer "X_gate".
+    and exactly. The gates of layer X are the output of the layer "X_gate". The paper's
+    ablations are options.
 
     Args:
         backbone: Functional model with one input [B, H, W, C], channels last.
         gate_from: Name, or start of the name, of the first layer to gate, such as
             "conv4"; the layers before it stay frozen and ungated. None gates all.
-        gate_units: Width of the recurrent cell.
+        gate_units: Width of the gate network.
         gate_initial_bias: See `RecurrentGateCell`.
+        gate_temperature: Likewise.
         gate_policy: See `FilterGate`.
+        gate_network: "recurrent", or "feedforward" for a `FeedforwardGate` named
+            "feedforward_gate".
+        gated_batch_norm: False keeps one plain batch norm, which trains, in the place
+            of each gated one; it reads the blended outputs of both filter banks.
         frozen_statistics: See `GatedBatchNormalization`.
+        tuned_penalty: Added to the loss, times the share of tuned filters: the mean of
+            the gates over images and over all filters of the network.
 
     Returns:
         A functional model with the input and output shapes of the backbone. It shares
@@ -63,17 +58,24 @@ def add_gates(
     Raises:
         RunError: When a layer with weights cannot be converted (the message names it),
             when `gate_from` names no layer, or when nothing is left to gate.
+        UsageError: When the gate network is unknown.
     """
-    plan = _plan(backbone, gate_from)
-    cell = layers.RecurrentGateCell(
+    if gate_network not in GATE_NETWORKS:
+        raise errors.UsageError(
+            f"Received gate_network={gate_network!r}; allowed are "
+            f"{', '.join(GATE_NETWORKS)}."
+        )
+    plan = gate_plan.plan_gates(backbone, gate_from, gated_batch_norm=gated_batch_norm)
+    network = GATE_NETWORKS[gate_network](
         layer_names=list(plan.filters),
         channels=list(plan.channels.values()),
         filters=list(plan.filters.values()),
         units=gate_units,
         initial_bias=gate_initial_bias,
-        name="recurrent_gate",
+        temperature=gate_temperature,
+        name=f"{gate_network}_gate",
     )
-    walk = _Walk(plan, cell, gate_policy, frozen_statistics)
+    walk = _Walk(plan, network, gate_policy, frozen_statistics, tuned_penalty)
     images = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name="images"),
         backbone.input,
@@ -84,9 +86,9 @@ def add_gates(
         clone_function=walk.convert,
         call_function=walk.call,
     )
-    # Forced gates give the cell no gradient; set after build, so that it reaches the
-    # weights.
-    cell.trainable = gate_policy == "learned"
+    # Forced and random gates give the network no gradient; set after build, so that it
+    # reaches the weights.
+    network.trainable = gate_policy in filter_gate.LEARNED_POLICIES
     gated.name = f"{backbone.name}_gated"
     _copy_weights(backbone, gated)
     return gated
@@ -100,9 +102,9 @@ def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
     # The order of model.layers is not the one in which the gates are decided.
     return {
         name: model.get_layer(f"{name}_gate").output
-        for cell in model.layers
-        if isinstance(cell, layers.RecurrentGateCell)
-        for name in cell.layer_names
+        for network in model.layers
+        if isinstance(network, tuple(GATE_NETWORKS.values()))
+        for name in network.layer_names
     }
 
 
@@ -111,16 +113,19 @@ class _Walk:
 
     def __init__(
         self,
-        plan: _Plan,
-        cell: layers.RecurrentGateCell,
+        plan: gate_plan.Plan,
+        network: layers.RecurrentGateCell | layers.FeedforwardGate,
         gate_policy: str,
         frozen_statistics: str,
+        tuned_penalty: float,
     ):
         self._plan = plan
-        self._cell = cell
+        self._network = network
         self._gate_policy = gate_policy
         self._frozen_statistics = frozen_statistics
-        self._state = (None, None)
+        self._tuned_penalty = tuned_penalty
+        # What the network hands from layer to layer; a feedforward one nothing.
+        self._state = ()
         # Convolution to the frozen branch, the tuned branch and the gates of its
         # batch norm.
         self._branches: dict[str, tuple] = {}
@@ -153,78 +158,14 @@ class _Walk:
         return frozen
 
     def _gate(self, name, inputs):
-        step = self._cell.layer_names.index(name)
-        probabilities, *self._state = self._cell(inputs, *self._state, step=step)
-        return layers.FilterGate(self._gate_policy, name=f"{name}_gate")(probabilities)
-
-
-def _plan(backbone: keras.Model, gate_from: str | None) -> _Plan:
-    calls = graph.list_calls(backbone)
-    if len(backbone.inputs) != 1 or len(backbone.outputs) != 1:
-        raise errors.RunError(
-            f"The backbone {backbone.name!r} has {len(backbone.inputs)} inputs and "
-            f"{len(backbone.outputs)} outputs; it must have one of each."
-        )
-    start = _first_gated(calls, gate_from)
-    frozen, gated = calls[:start], calls[start:]
-    readers = collections.Counter(name for call in calls for name in call.inputs)
-    convolutions, batch_norms, channels, filters = {}, {}, {}, {}
-    for call in gated:
-        layer = call.layer
-        if type(layer) in conversion.CONVOLUTIONS:
-            conversion.check_convolution(layer)
-            convolutions[layer.name] = layer
-        elif type(layer) in conversion.BATCH_NORMS:
-            conversion.check_batch_norm(layer)
-            (source,) = call.inputs
-            paired = (
-                source in convolutions
-                and readers[source] == 1
-                and convolutions[source].activation is keras.activations.linear
-            )
-            batch_norms[layer.name] = source if paired else None
-            if paired:
-                continue
-        elif isinstance(layer, conversion.CONSTANT_LAYERS) or not getattr(
-            layer, "trainable_variables", None
-        ):
-            continue
-        else:
-            raise errors.RunError(
-                f"Layer {layer.name!r} of type {type(layer).__name__} has weights and "
-                "no gated form; gated are Conv2D, DepthwiseConv2D and "
-                "BatchNormalization. Set gate_from to a layer after it, or set its "
-                "trainable to False to keep it frozen."
-            )
-        channels[layer.name] = layer.input.shape[-1]
-        filters[layer.name] = layer.output.shape[-1]
-    if not filters:
-        raise errors.RunError(
-            f"The backbone {backbone.name!r} has no convolution to gate from "
-            f"{gate_from or 'its input'!r} on; choose an earlier gate_from."
-        )
-    return _Plan(
-        convolutions=frozenset(convolutions),
-        batch_norms=batch_norms,
-        frozen=frozenset(call.layer.name for call in frozen),
-        channels=channels,
-        filters=filters,
-    )
-
-
-def _first_gated(calls: list[graph.Call], gate_from: str | None) -> int:
-    if gate_from is None:
-        return 0
-    for index, call in enumerate(calls):
-        if call.layer.name.startswith(gate_from):
-            return index
-    convolutions = [
-        c.layer.name for c in calls if type(c.layer) in conversion.CONVOLUTIONS
-    ]
-    raise errors.RunError(
-        f"Received gate_from={gate_from!r}; no layer of the backbone has a name that "
-        f"starts so. Its convolutions are {', '.join(convolutions)}."
-    )
+        step = self._network.layer_names.index(name)
+        outputs = self._network(inputs, *self._state, step=step)
+        probabilities, *self._state = keras.tree.flatten(outputs)
+        # Each filter weighs the same, in a narrow layer and in a wide one.
+        share = self._plan.filters[name] / sum(self._plan.filters.values())
+        return layers.FilterGate(
+            self._gate_policy, self._tuned_penalty * share, name=f"{name}_gate"
+        )(probabilities)
 
 
 def _copy_weights(backbone: keras.Model, gated: keras.Model) -> None:

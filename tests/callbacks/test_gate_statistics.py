@@ -51,13 +51,34 @@ def test_every_gate_flipped_is_moved_fraction_one():
     assert gate_statistics.gate_statistics(gates).moved_fraction is None
 
 
-def test_soft_gates_are_refused():
+def test_soft_gates_count_by_their_mean_and_move_across_one_half():
+    gates = {"soft": np.array([[0.25, 1.0, 0.5], [0.75, 1.0, 0.5]], np.float16)}
+    start = {"soft": np.array([[0.5, 1.0, 0.6], [0.5, 0.75, 0.4]], np.float16)}
+    statistics = gate_statistics.gate_statistics(gates, start)
+    assert statistics.tuned_fraction == 4 / 6
+    np.testing.assert_array_equal(statistics.tuned_frequencies["soft"], [0.5, 1, 0.5])
+    # The third filter blends, but alike for every image.
+    assert statistics.image_dependent_fraction == pytest.approx(1 / 3)
+    # 0.5 to 0.75 and 0.6 to 0.5 crossed the threshold, which 0.5 is below.
+    assert statistics.moved_fraction == pytest.approx(2 / 6)
+
+
+def test_only_exact_gates_are_collapsed():
+    gates = {"soft": np.full((2, 3), 0.999), "constant": np.full((2, 3), 0.5)}
+    assert gate_statistics.gate_statistics(gates).collapsed_layers == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "lowest", "highest"),
+    [(1.25, "0.5", "1.25"), (-0.25, "-0.25", "0.5"), (np.nan, "nan", "nan")],
+)
+def test_gates_outside_zero_to_one_are_refused(value, lowest, highest):
     with pytest.raises(
         ValueError,
-        match=r"gates of layer 'soft' with values from 0.25 to 1.0; allowed are 0 \("
-        r"frozen filter\) and 1 \(tuned filter\)",
+        match=rf"gates of layer 'wild' with values from {lowest} to {highest}; allowed "
+        r"are 0 \(frozen filter\) to 1 \(tuned filter\)",
     ):
-        gate_statistics.gate_statistics({"soft": np.array([[0.25, 1.0]])})
+        gate_statistics.gate_statistics({"wild": np.array([[0.5, value]])})
 
 
 def test_unlike_batches_are_refused():

@@ -13,7 +13,9 @@ from adafilter_tf.callbacks import gate_figure, gate_statistics, tensorboard
 def read_events(log_dir):
     """Tag -> {step: array} of all event files, later records over earlier ones."""
     events = collections.defaultdict(dict)
-    for path in sorted(log_dir.glob("events.out.tfevents.*")):
+    files = log_dir.glob("events.out.tfevents.*")
+    # By age: names end with a counter, of which 10 would come before 9.
+    for path in sorted(files, key=lambda path: path.stat().st_mtime_ns):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             event = event_pb2.Event.FromString(record)
             for value in event.summary.value:

@@ -56,6 +56,43 @@ def test_forced_policies_ignore_the_probabilities(policy, value):
     assert keras.ops.convert_to_numpy(gates).tolist() == [[value, value]]
 
 
+def test_soft_gates_are_the_probabilities():
+    probabilities = np.array([[0.1, 0.5, 0.9]], "float32")
+    assert np.array_equal(layers.FilterGate("soft")(probabilities), probabilities)
+
+
+def test_random_gates_are_fair_coins_for_each_image_and_filter():
+    probabilities = np.full((400, 50), 0.9, "float32")
+    gate = layers.FilterGate("random", seed=1)
+    gates = np.array(gate(probabilities, training=True))
+    assert set(np.unique(gates)) == {0.0, 1.0}
+    # Five standard errors of the mean of 20,000, 400 and 50 tosses.
+    assert abs(gates.mean() - 0.5) < 0.018
+    assert np.abs(gates.mean(axis=0) - 0.5).max() < 0.125
+    assert np.abs(gates.mean(axis=1) - 0.5).max() < 0.36
+    assert not np.array_equal(gates, gate(probabilities, training=True))
+
+
+def test_random_gates_are_their_expectation_at_inference():
+    gates = layers.FilterGate("random")(np.array([[0.1, 0.9]], "float32"))
+    assert np.array(gates).tolist() == [[0.5, 0.5]]
+
+
+def test_penalty_is_a_loss_in_training_alone():
+    gate = layers.FilterGate(tuned_penalty=2.0)
+    probabilities = np.array([[0.1, 0.9], [0.2, 0.3]], "float32")
+    gate(probabilities, training=True)
+    assert [float(loss) for loss in gate.losses] == [2.0 * 1 / 4]
+    gate(probabilities, training=False)
+    assert not gate.losses
+
+
+def test_config_rebuilds_the_layer():
+    gate = layers.FilterGate("random", tuned_penalty=0.1, seed=3)
+    rebuilt = layers.FilterGate.from_config(gate.get_config())
+    assert rebuilt.get_config() == gate.get_config()
+
+
 def test_gates_stay_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
     # 0.5001 rounds to 0.5 in float16, which would close the gate.

@@ -31,12 +31,13 @@ def numpy_step(cell, images, hidden, carry, step):
     i, f, c, o = np.split(z + lstm.bias.numpy(), 4, axis=1)
     carry = sigmoid(f) * carry + sigmoid(i) * np.tanh(c)
     hidden = sigmoid(o) * np.tanh(carry)
-    p = sigmoid(hidden @ logits.kernel.numpy() + logits.bias.numpy())
-    return p, hidden, carry
+    logits = hidden @ logits.kernel.numpy() + logits.bias.numpy()
+    return sigmoid(logits / cell.temperature), hidden, carry
 
 
-def test_two_layers_follow_the_equations():
-    cell = make_cell()
+@pytest.mark.parametrize("temperature", [1.0, 2.5])
+def test_two_layers_follow_the_equations(temperature):
+    cell = make_cell(temperature=temperature)
     first, second = random_images(2, 8, 8, 3), random_images(2, 4, 4, 5)
     zeros = np.zeros((2, 7))
     expected = numpy_step(cell, first, zeros, zeros, 0)

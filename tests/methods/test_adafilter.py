@@ -1,5 +1,6 @@
 import keras
 import numpy as np
+import pytest
 
 from adafilter_tf.methods import adafilter, fine_tuning
 from adafilter_tf.models import classifier, gating
@@ -12,11 +13,15 @@ def same_head(*models):
         model.get_layer("head").kernel.assign(kernel)
 
 
-def test_all_gates_tuned_is_standard_fine_tuning_step_by_step():
+@pytest.mark.parametrize("gated_batch_norm", [True, False])
+def test_all_gates_tuned_is_standard_fine_tuning_step_by_step(gated_batch_norm):
     """I2, gates 1."""
     backbone = tiny_resnet()
-    tuned = gating.add_gates(backbone, gate_policy="all_tuned")
-    tuned = compile_sgd(classifier.add_head(tuned, 3))
+    tuned = compile_sgd(
+        adafilter.build(
+            backbone, 3, gate_policy="all_tuned", gated_batch_norm=gated_batch_norm
+        )
+    )
     plain = compile_sgd(fine_tuning.build(backbone, 3))
     same_head(tuned, plain)
     losses = train(plain)
@@ -65,10 +70,43 @@ def test_frozen_branch_of_a_trained_model_is_the_pretrained_network():
     np.testing.assert_allclose(frozen(images), backbone(images), atol=1e-5)
 
 
-def test_gates_leave_their_start_in_training():
-    model = compile_sgd(adafilter.build(tiny_resnet(), 3))
-    cell = model.get_layer("recurrent_gate")
-    before = [w.numpy() for w in cell.trainable_weights]
+@pytest.mark.parametrize(
+    ("options", "network"),
+    [
+        ({}, "recurrent_gate"),
+        ({"gate_policy": "soft"}, "recurrent_gate"),
+        ({"gate_network": "feedforward"}, "feedforward_gate"),
+        ({"gated_batch_norm": False}, "recurrent_gate"),
+    ],
+    ids=str,
+)
+def test_gates_leave_their_start_in_training(options, network):
+    model = compile_sgd(adafilter.build(tiny_resnet(), 3, **options))
+    weights = model.get_layer(network).trainable_weights
+    before = [w.numpy() for w in weights]
     train(model)
-    for old, weight in zip(before, cell.trainable_weights, strict=True):
+    for old, weight in zip(before, weights, strict=True):
         assert not np.array_equal(old, weight.numpy()), weight.path
+
+
+def test_random_gates_train_the_tuned_filters_and_not_the_gate_network():
+    model = compile_sgd(adafilter.build(tiny_resnet(), 3, gate_policy="random"))
+    before = {w.path: w.numpy() for w in model.weights}
+    train(model)
+    for weight in model.weights:
+        unchanged = np.array_equal(weight.numpy(), before[weight.path])
+        if "recurrent_gate/" in weight.path or "/frozen_" in weight.path:
+            assert unchanged, weight.path
+        elif "/tuned_kernel" in weight.path:
+            assert not unchanged, weight.path
+
+
+def test_penalty_closes_the_gates():
+    images, shares = random_images(8, 8, 8, 3), []
+    for penalty in (0.0, 10.0):
+        keras.utils.set_random_seed(0)
+        model = adafilter.build(tiny_resnet(), 3, tuned_penalty=penalty)
+        train(compile_sgd(model, total_steps=40), steps=40)
+        gates = keras.Model(model.input, list(gating.list_gates(model).values()))
+        shares.append(np.concatenate(gates(images), axis=1).mean())
+    assert shares[1] < shares[0] / 2

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
+from adafilter_tf.layers.filter_gate import GATE_POLICIES
 from adafilter_tf.models import gating
 from tests.conftest import random_images, randomize, tiny_resnet
 
@@ -18,6 +19,14 @@ APPLICATIONS = {
     "DenseNet121": keras.applications.DenseNet121,
     "EfficientNetB0": keras.applications.EfficientNetB0,
 }
+
+
+OPTIONS = [
+    *({"gate_policy": policy} for policy in GATE_POLICIES),
+    {"gate_network": "feedforward"},
+    {"gated_batch_norm": False},
+    {"gate_policy": "soft", "gate_network": "feedforward", "gated_batch_norm": False},
+]
 
 
 def gate_values(model, images):
@@ -42,11 +51,12 @@ def test_gated_network_starts_as_the_pretrained_one(build):
     assert 0.2 < gates.mean() < 0.8  # both branches were asked
 
 
-@pytest.mark.parametrize("policy", ["learned", "all_tuned", "all_frozen"])
-def test_any_gates_give_the_pretrained_features_at_the_start(policy):
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_any_gates_give_the_pretrained_features_at_the_start(options):
+    """I1."""
     backbone = tiny_resnet()
     images = random_images(4, 8, 8, 3)
-    gated = gating.add_gates(backbone, gate_policy=policy)
+    gated = gating.add_gates(backbone, **options)
     np.testing.assert_allclose(gated(images), backbone(images), atol=1e-4)
 
 
@@ -80,13 +90,100 @@ def test_gates_follow_the_equations_by_hand():
         assert np.array_equal(gates, np.asarray(probabilities > 0.5))
 
 
-def test_gates_do_not_depend_on_the_rest_of_the_batch():
+def test_feedforward_gates_come_from_the_inputs_of_their_layers():
+    gated = gating.add_gates(tiny_resnet(), gate_network="feedforward", gate_units=5)
+    images = random_images(3, 8, 8, 3)
+    network = gated.get_layer("feedforward_gate")
+    values = gate_values(gated, images)
+    assert list(values) == [
+        "stem_conv",
+        "stage1_block1_conv1",
+        "stage1_block1_conv2",
+        "stage1_block1_shortcut_conv",
+    ]
+    for step, (name, gates) in enumerate(values.items()):
+        inputs = keras.Model(gated.input, gated.get_layer(name).input)(images)
+        probabilities = network(inputs, step=step)
+        assert np.array_equal(gates, np.asarray(probabilities > 0.5))
+
+
+def test_temperature_divides_the_logits_of_the_gates():
+    logits = {}
+    for temperature in (1.0, 4.0):
+        keras.utils.set_random_seed(0)
+        gated = gating.add_gates(
+            tiny_resnet(), gate_policy="soft", gate_temperature=temperature
+        )
+        p = gate_values(gated, random_images(3, 8, 8, 3))["stem_conv"]
+        logits[temperature] = np.log(p / (1 - p))
+    np.testing.assert_allclose(logits[4.0], logits[1.0] / 4, atol=1e-5)
+
+
+def test_plain_batch_norm_reads_the_blend_and_trains():
+    backbone = tiny_resnet()
+    gated = gating.add_gates(backbone, gated_batch_norm=False)
+    rng = np.random.default_rng(0)
+    layer, norm = gated.get_layer("stem_conv"), gated.get_layer("stem_bn")
+    layer.tuned_kernel.assign_add(rng.normal(size=layer.tuned_kernel.shape))
+    assert type(norm) is keras.layers.BatchNormalization
+    assert [w.trainable for w in norm.weights] == [True, True, False, False]
+    images = random_images(3, 8, 8, 3)
+    gates = gate_values(gated, images)["stem_conv"][:, None, None]
+    frozen, tuned = (
+        keras.ops.conv(images, kernel, padding="same").numpy()
+        for kernel in (layer.frozen_kernel, layer.tuned_kernel)
+    )
+    blend = gates * tuned + (1 - gates) * frozen
+    gamma, beta, mean, variance = backbone.get_layer("stem_bn").get_weights()
+    expected = gamma * (blend - mean) / np.sqrt(variance + norm.epsilon) + beta
+    actual = keras.Model(gated.input, norm.output)(images)
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
+
+
+def test_every_batch_norm_stays_plain_without_gated_batch_norm():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.BatchNormalization(name="preact_bn")(images)
+    x = keras.layers.Conv2D(4, 3, name="conv")(x)
+    gated = gating.add_gates(keras.Model(images, x), gated_batch_norm=False)
+    assert list(gating.list_gates(gated)) == ["conv"]
+    assert gated.get_layer("preact_bn").gamma.trainable
+
+
+def test_tuned_penalty_weighs_every_filter_alike():
+    tf = pytest.importorskip("tensorflow")
+    gated = gating.add_gates(tiny_resnet(), gate_network="feedforward", tuned_penalty=3)
+    images = random_images(4, 8, 8, 3)
+    network = gated.get_layer("feedforward_gate")
+    with tf.GradientTape() as tape:
+        gated(images, training=True)
+        loss = tf.add_n(gated.losses)
+    (gradient,) = tape.gradient(loss, [network.filter_logits[0].bias.value])
+    # The first gates do not depend on the batch norms, which differ in training.
+    p = np.array(network(images, step=0))
+    slope = 3 / (8 + 12 + 12 + 12) * np.mean(p * (1 - p), axis=0)
+    np.testing.assert_allclose(gradient, slope, rtol=1e-5)
+    model = keras.Model(gated.input, list(gating.list_gates(gated).values()))
+    gates = np.concatenate(model(images, training=True), axis=1)
+    np.testing.assert_allclose(loss, 3 * gates.mean(), rtol=1e-6)
+    gated(images, training=False)
+    assert not gated.losses
+
+
+@pytest.mark.parametrize("policy", ["random", "all_tuned", "all_frozen"])
+def test_gate_network_that_decides_nothing_does_not_train(policy):
+    gated = gating.add_gates(tiny_resnet(), gate_policy=policy)
+    assert not any("recurrent_gate" in w.path for w in gated.trainable_weights)
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_gates_do_not_depend_on_the_rest_of_the_batch(options):
     """I5."""
-    gated = gating.add_gates(tiny_resnet())
+    gated = gating.add_gates(tiny_resnet(), **options)
     images = random_images(5, 8, 8, 3)
     together, alone = gate_values(gated, images), gate_values(gated, images[2:3])
     for name in together:
-        assert np.array_equal(together[name][2:3], alone[name])
+        # Exact where they are 0 or 1; soft ones sum in another order.
+        np.testing.assert_allclose(together[name][2:3], alone[name], atol=1e-6)
     np.testing.assert_allclose(
         gated(images, training=False)[2:3],
         gated(images[2:3], training=False),
@@ -136,8 +233,9 @@ def test_stateless_operations_between_layers_are_kept(tmp_path):
         np.testing.assert_allclose(model(batch), backbone(batch), atol=1e-6)
 
 
-def test_saved_network_loads_with_equal_outputs(tmp_path):
-    gated = gating.add_gates(tiny_resnet())
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_saved_network_loads_with_equal_outputs(tmp_path, options):
+    gated = gating.add_gates(tiny_resnet(), **options)
     gated.save(tmp_path / "gated.keras")
     loaded = keras.saving.load_model(tmp_path / "gated.keras")
     images = random_images(2, 8, 8, 3)
@@ -155,19 +253,21 @@ def test_mixed_precision_network_gives_finite_half_precision_features():
     assert np.isfinite(outputs).all()
 
 
-def test_every_gate_parameter_receives_a_gradient_once_the_branches_differ():
+@pytest.mark.parametrize("options", [OPTIONS[0], OPTIONS[1], *OPTIONS[5:]], ids=str)
+def test_every_gate_parameter_receives_a_gradient_once_the_branches_differ(options):
     """I4, second half; at the start the branches are equal and the gradient is 0."""
     tf = pytest.importorskip("tensorflow")
-    gated = gating.add_gates(tiny_resnet(), gate_units=4)
+    gated = gating.add_gates(tiny_resnet(), gate_units=4, **options)
     rng = np.random.default_rng(0)
     for weight in gated.trainable_weights:
         if "tuned_kernel" in weight.path:
             weight.assign_add(rng.normal(0, 0.1, weight.shape))
-    cell = gated.get_layer("recurrent_gate")
+    weights = [w for w in gated.trainable_weights if "_gate/" in w.path]
+    assert weights
     with tf.GradientTape() as tape:
         loss = tf.reduce_mean(tf.square(gated(random_images(4, 8, 8, 3))))
-    gradients = tape.gradient(loss, [w.value for w in cell.trainable_weights])
-    for weight, gradient in zip(cell.trainable_weights, gradients, strict=True):
+    gradients = tape.gradient(loss, [w.value for w in weights])
+    for weight, gradient in zip(weights, gradients, strict=True):
         assert np.abs(gradient).max() > 0, weight.path
 
 
@@ -229,6 +329,12 @@ def test_constrained_batch_norm_is_named():
 def test_unknown_start_lists_the_convolutions():
     message = "gate_from='conv9'; no layer .* are stem_conv, stage1_block1_conv1"
     assert_refused(tiny_resnet(), message, gate_from="conv9")
+
+
+def test_unknown_gate_network_is_named():
+    message = "Received gate_network='deep'; allowed are recurrent, feedforward"
+    with pytest.raises(errors.UsageError, match=message):
+        gating.add_gates(tiny_resnet(), gate_network="deep")
 
 
 def test_model_that_is_not_functional_is_refused():

@@ -1,0 +1,64 @@
+"""A penalty on the smallest singular values of a batch of features."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("adafilter_tf")
+class BatchSpectralShrinkage(keras.layers.Layer):
+    """Passes features on and, in training, adds a penalty to the loss.
+
+    With s_1 >= ... >= s_n the singular values of the batch's features F [B, d],
+    n = min(B, d):
+
+        penalty = strength * sum of s_i ** 2 over the `count` last i
+
+    Source: Chen et al. 2019, NeurIPS, "Catastrophic Forgetting Meets Negative
+    Transfer", equations for batch spectral shrinkage.
+
+    Call arguments:
+        features: [B, d].
+        training: Whether the penalty is added.
+
+    Returns:
+        The features.
+
+    Args:
+        strength: Weight of the penalty, not negative.
+        count: Number of singular values, at least 1.
+    """
+
+    def __init__(self, strength=0.001, count=1, **kwargs):
+        super().__init__(**kwargs)
+        self.strength = strength
+        self.count = count
+
+    def call(self, features, training=None):
+        """Returns the features."""
+        if training:
+            self.add_loss(self.strength * self._sum_smallest(features))
+        return features
+
+    def compute_output_spec(self, features, training=None):
+        """Returns the shape and dtype of `call`'s result."""
+        return keras.KerasTensor(features.shape, dtype=self.compute_dtype)
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "strength": self.strength,
+            "count": self.count,
+        }
+
+    def _sum_smallest(self, features):
+        features = ops.cast(features, "float32")
+        batch, width = features.shape
+        if batch is not None and batch > width:
+            features = ops.transpose(features)
+        gram = ops.matmul(features, ops.transpose(features))  # [n, n], n = min(B, d)
+        # Eigenvalues rise. Through the eigenvectors as constants, u^T G u has the
+        # gradient of the eigenvalue and, unlike theirs, one that always exists.
+        _, vectors = ops.linalg.eigh(ops.stop_gradient(gram))
+        smallest = vectors[:, : self.count]  # [n, count]
+        return ops.sum(ops.square(ops.matmul(ops.transpose(smallest), features)))

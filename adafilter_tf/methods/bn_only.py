@@ -1,0 +1,25 @@
+"""Tuning of the batch norms alone.
+
+Source: Frankle, Schwab and Morcos, 2021, arXiv 2003.00152.
+"""
+
+import keras
+
+from adafilter_tf.models import classifier
+
+
+def build(backbone: keras.Model, num_classes: int) -> keras.Model:
+    """Returns a classifier whose batch norms and head train, and no convolution.
+
+    The paper does so with random networks; here the network is pre-trained.
+
+    Args:
+        backbone: Functional model; becomes part of the result.
+        num_classes: K.
+
+    Returns:
+        Uncompiled model, [B, H, W, C] to logits [B, K].
+    """
+    for layer in backbone.layers:
+        layer.trainable = isinstance(layer, keras.layers.BatchNormalization)
+    return classifier.add_head(backbone, num_classes)

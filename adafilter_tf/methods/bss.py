@@ -1,0 +1,38 @@
+"""Batch spectral shrinkage (Chen et al., 2019, NeurIPS)."""
+
+import keras
+
+from adafilter_tf import layers
+from adafilter_tf.models import classifier
+
+
+def build(
+    backbone: keras.Model,
+    num_classes: int,
+    *,
+    spectral_shrinkage: float = 0.001,
+    shrunk_singular_values: int = 1,
+) -> keras.Model:
+    """Returns a classifier whose features lose their weakest directions.
+
+    Source: "Catastrophic Forgetting Meets Negative Transfer: Batch Spectral Shrinkage
+    for Safe Transfer Learning".
+
+    Args:
+        backbone: Functional model; becomes part of the result.
+        num_classes: K.
+        spectral_shrinkage: Weight of the penalty.
+        shrunk_singular_values: How many of a batch's smallest ones are penalised.
+
+    Returns:
+        Uncompiled model, [B, H, W, C] to logits [B, K].
+    """
+    features = backbone.output
+    if len(features.shape) == 4:
+        features = keras.layers.GlobalAveragePooling2D(name="head_pool")(features)
+    features = layers.BatchSpectralShrinkage(
+        spectral_shrinkage, shrunk_singular_values, name="batch_spectral_shrinkage"
+    )(features)
+    (images,) = backbone.inputs
+    shrunk = keras.Model(images, features, name=backbone.name)
+    return classifier.add_head(shrunk, num_classes)

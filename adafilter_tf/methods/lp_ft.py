@@ -1,0 +1,46 @@
+"""Linear probing, then fine-tuning (Kumar et al., 2022, arXiv 2202.10054)."""
+
+import keras
+
+from adafilter_tf import stages as stages_lib
+from adafilter_tf.models import classifier
+
+
+def build(backbone: keras.Model, num_classes: int) -> keras.Model:
+    """Returns a classifier on the backbone; `stages` says what trains when.
+
+    Args:
+        backbone: Functional model; becomes part of the result.
+        num_classes: K.
+
+    Returns:
+        Uncompiled model, [B, H, W, C] to logits [B, K].
+    """
+    return classifier.add_head(backbone, num_classes)
+
+
+def stages(*, probe_fraction: float = 0.5) -> tuple[stages_lib.Stage, ...]:
+    """Returns the two stages: the head on frozen features, then everything.
+
+    A random head would distort the pre-trained features in the first steps of
+    fine-tuning; one that fits them does not.
+
+    Args:
+        probe_fraction: Share of the steps that train the head alone, above 0 and
+            below 1.
+    """
+    return (
+        stages_lib.Stage("probe", probe_fraction, _train_head),
+        stages_lib.Stage("tune", 1 - probe_fraction, _train_everything),
+    )
+
+
+def _train_head(model: keras.Model) -> None:
+    # Frozen batch norms keep their statistics.
+    for layer in model.layers:
+        layer.trainable = layer.name == "head"
+
+
+def _train_everything(model: keras.Model) -> None:
+    for layer in model.layers:
+        layer.trainable = True

@@ -1,0 +1,47 @@
+"""Interpolation of fine-tuned weights (Wortsman et al., 2022, arXiv 2109.01903)."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+
+from adafilter_tf.methods import lp_ft
+
+# Trained as LP-FT: the end of its probe is a classifier on the pre-trained network, as
+# the paper's zero-shot classifier is, from which to interpolate.
+build = lp_ft.build
+stages = lp_ft.stages
+
+SHARES = tuple(tenth / 10 for tenth in range(11))
+
+
+def finish(
+    model: keras.Model, stage_ends: Sequence[list], measure: Callable[[], dict]
+) -> dict:
+    """Sets the weights to (1 - share) * probed + share * tuned, moving statistics too.
+
+    Args:
+        model: Its weights are the tuned ones.
+        stage_ends: One list of weights, those at the end of the probe.
+        measure: Gives "accuracy" and "loss" of the validation images.
+
+    Returns:
+        `tuned_share`, from 0 to 1 in tenths: the one of the highest validation
+        accuracy, of several the one of the lowest loss.
+    """
+    (probed,) = stage_ends
+    tuned = model.get_weights()
+    scores = {}
+    for share in SHARES:
+        model.set_weights(_interpolate(probed, tuned, share))
+        metrics = measure()
+        scores[share] = (metrics["accuracy"], -metrics["loss"])
+    best = max(scores, key=scores.get)
+    model.set_weights(_interpolate(probed, tuned, best))
+    return {"tuned_share": best}
+
+
+def _interpolate(probed, tuned, share):
+    return [
+        (1 - share) * start + share * end
+        for start, end in zip(probed, tuned, strict=True)
+    ]
