@@ -82,6 +82,7 @@ def _define_adafilter_flags(define):
         "tuned_penalty",
         0.0,
         "adafilter: added to the loss, times the share of tuned filters.",
+        lower_bound=0.0,
     )
 
 
@@ -93,9 +94,14 @@ def _define_peer_flags(define):
         ("starting_point_penalty", 0.01, "l2_sp: pull to the pre-trained weights."),
         ("head_penalty", 0.01, "l2_sp: pull of the head's weights to zero."),
         ("spectral_shrinkage", 0.001, "bss: weight of the penalty."),
-        ("policy_temperature", 5.0, "spottune: of the Gumbel softmax in training."),
     ):
         define.float(name, default, text, lower_bound=0.0)
+    define.float(
+        "policy_temperature",
+        5.0,
+        "spottune: of the Gumbel softmax in training.",
+        lower_bound=1e-3,
+    )
     define.integer(
         "shrunk_singular_values", 1, "bss: how many of the smallest.", lower_bound=1
     )

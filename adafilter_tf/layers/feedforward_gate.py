@@ -63,8 +63,6 @@ class FeedforwardGate(keras.layers.Layer):
     def build(self, inputs_shape):
         """Creates the weights of all steps; only the arguments decide their shapes."""
         gate_projections.build_projections(self)
-        # Reaches the weights also where it came with the arguments, as in a loaded one.
-        self.trainable = self.trainable
         self.built = True
 
     def call(self, inputs, step=0):

@@ -10,7 +10,7 @@ def create_projections(layer, layer_names, channels, filters, *, units, initial_
     per filter.
 
     Args:
-        layer: The gate network, for its dtype policy and the error.
+        layer: The gate network; its parts share its dtype policy and trainability.
         layer_names: Name of each gated layer, in the order in which they are decided.
         channels: C_i of each gated layer, likewise.
         filters: N_i of each gated layer, likewise.
@@ -30,17 +30,18 @@ def create_projections(layer, layer_names, channels, filters, *, units, initial_
             f"{type(layer).__name__} needs one entry per gated layer in layer_names, "
             f"channels and filters; received {lengths} entries."
         )
-    dtype = layer.dtype_policy
+    # A layer that is built untrainable, as when it is loaded, does not tell its parts.
+    options = {"dtype": layer.dtype_policy, "trainable": layer.trainable}
     embeddings = [
-        keras.layers.Dense(units, dtype=dtype, name=f"embedding_{i}")
+        keras.layers.Dense(units, name=f"embedding_{i}", **options)
         for i in range(len(channels))
     ]
     filter_logits = [
         keras.layers.Dense(
             count,
             bias_initializer=keras.initializers.Constant(initial_bias),
-            dtype=dtype,
             name=f"filter_logits_{i}",
+            **options,
         )
         for i, count in enumerate(filters)
     ]

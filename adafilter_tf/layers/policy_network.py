@@ -36,7 +36,8 @@ class PolicyNetwork(keras.layers.Layer):
         self.num_blocks = num_blocks
         self.filters = filters
         self.synchronized = synchronized
-        dtype = self.dtype_policy
+        # A layer that is loaded untrainable does not tell its parts.
+        options = {"dtype": self.dtype_policy, "trainable": self.trainable}
         # The stem, then two of each block.
         widths = [(filters, 1)]
         for block in range(_RESIDUAL_BLOCKS):
@@ -50,20 +51,20 @@ class PolicyNetwork(keras.layers.Layer):
                 padding="same",
                 use_bias=False,
                 kernel_initializer="he_normal",
-                dtype=dtype,
                 name=f"conv_{i}",
+                **options,
             )
             for i, (width, strides) in enumerate(widths)
         ]
         # As the backbone's: a short run leaves the initial statistics behind.
         self.batch_norms = [
             keras.layers.BatchNormalization(
-                momentum=0.9, synchronized=synchronized, dtype=dtype, name=f"bn_{i}"
+                momentum=0.9, synchronized=synchronized, name=f"bn_{i}", **options
             )
             for i in range(len(widths))
         ]
         self.choice_logits = keras.layers.Dense(
-            2 * num_blocks, dtype=dtype, name="choice_logits"
+            2 * num_blocks, name="choice_logits", **options
         )
 
     def build(self, images_shape):

@@ -65,7 +65,9 @@ class RecurrentGateCell(keras.layers.Layer):
         self.units = units
         self.initial_bias = initial_bias
         self.temperature = temperature
-        self.cell = keras.layers.LSTMCell(units, dtype=self.dtype_policy, name="lstm")
+        self.cell = keras.layers.LSTMCell(
+            units, dtype=self.dtype_policy, trainable=self.trainable, name="lstm"
+        )
         self.embeddings, self.filter_logits = gate_projections.create_projections(
             self,
             layer_names,
@@ -79,8 +81,6 @@ class RecurrentGateCell(keras.layers.Layer):
         """Creates the weights of all steps; only the arguments decide their shapes."""
         self.cell.build((None, self.units))
         gate_projections.build_projections(self)
-        # Reaches the weights also where it came with the arguments, as in a loaded one.
-        self.trainable = self.trainable
         self.built = True
 
     def call(self, inputs, hidden=None, carry=None, step=0):

@@ -11,8 +11,17 @@ def test_hyperparameters_are_the_keyword_arguments():
         "gate_from",
         "gate_units",
         "gate_initial_bias",
+        "gate_temperature",
+        "gate_policy",
+        "gate_network",
+        "gated_batch_norm",
         "frozen_statistics",
+        "tuned_penalty",
     )
+
+
+def test_hyperparameters_of_stages_belong_to_the_method():
+    assert methods.list_hyperparameters("wise_ft") == ("probe_fraction",)
 
 
 @pytest.mark.parametrize("method", methods.METHODS)
