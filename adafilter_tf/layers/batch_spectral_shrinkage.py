@@ -13,8 +13,10 @@ class BatchSpectralShrinkage(keras.layers.Layer):
 
         penalty = strength * sum of s_i ** 2 over the `count` last i
 
+    The singular values are computed in float32 under every dtype policy.
+
     Source: Chen et al. 2019, NeurIPS, "Catastrophic Forgetting Meets Negative
-    Transfer", equations for batch spectral shrinkage.
+    Transfer: Batch Spectral Shrinkage for Safe Transfer Learning".
 
     Call arguments:
         features: [B, d].
@@ -25,7 +27,7 @@ class BatchSpectralShrinkage(keras.layers.Layer):
 
     Args:
         strength: Weight of the penalty, not negative.
-        count: Number of singular values, at least 1.
+        count: Number of singular values, at least 1; with n or more, all of them.
     """
 
     def __init__(self, strength=0.001, count=1, **kwargs):
@@ -53,12 +55,14 @@ class BatchSpectralShrinkage(keras.layers.Layer):
 
     def _sum_smallest(self, features):
         features = ops.cast(features, "float32")
-        batch, width = features.shape
-        if batch is not None and batch > width:
-            features = ops.transpose(features)
-        gram = ops.matmul(features, ops.transpose(features))  # [n, n], n = min(B, d)
-        # Eigenvalues rise. Through the eigenvectors as constants, u^T G u has the
-        # gradient of the eigenvalue and, unlike theirs, one that always exists.
+        batch, width = ops.shape(features)  # the batch may be known at run time only
+        gram = ops.matmul(features, ops.transpose(features))  # [B, B]
+        # Through the eigenvectors as constants, u^T G u has the gradient of the
+        # eigenvalue and, unlike theirs, one that always exists.
         _, vectors = ops.linalg.eigh(ops.stop_gradient(gram))
-        smallest = vectors[:, : self.count]  # [n, count]
-        return ops.sum(ops.square(ops.matmul(ops.transpose(smallest), features)))
+        projected = ops.matmul(ops.transpose(vectors), features)  # [B, d]
+        squares = ops.sum(ops.square(projected), axis=1)  # s_i ** 2, rising
+        # Of more examples than features, the first B - d are zero by their number.
+        rank = ops.arange(batch) - ops.maximum(batch - width, 0)
+        chosen = ops.logical_and(rank >= 0, rank < self.count)
+        return ops.sum(ops.where(chosen, squares, 0.0))

@@ -15,6 +15,9 @@ class StartingPointPenalty(keras.layers.Layer):
     Source: Li, Grandvalet and Davoine 2018, arXiv 1802.01483, L2-SP. The values w0 are
     saved and loaded with the layer, but they are none of its weights.
 
+    The layer itself computes in float32 under every dtype policy, as half precision
+    would round a small distance away; the network keeps its own policy.
+
     Call arguments:
         images: Input of the network.
         training: Whether the penalty is added.
@@ -25,10 +28,11 @@ class StartingPointPenalty(keras.layers.Layer):
     Args:
         network: Functional model.
         strength: Weight of the penalty, not negative.
+        dtype: Of the penalty.
     """
 
-    def __init__(self, network, strength=0.01, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, network, strength=0.01, dtype="float32", **kwargs):
+        super().__init__(dtype=dtype, **kwargs)
         self.network = network
         self.strength = strength
         # Keras does not look for weights in an object of a class that it does not know.

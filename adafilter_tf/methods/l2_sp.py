@@ -16,7 +16,8 @@ def build(
     """Returns a classifier whose kernels are pulled to where they started.
 
     loss + starting_point_penalty / 2 * |w - w0|^2 + head_penalty / 2 * |w_head|^2, with
-    w the kernels of the backbone and w0 their pre-trained values.
+    w the kernels of the backbone and w0 their pre-trained values. Biases and batch
+    norms are free, as in the authors' code.
 
     Args:
         backbone: Functional model; becomes part of the result.

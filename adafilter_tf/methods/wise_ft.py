@@ -19,6 +19,8 @@ def finish(
 ) -> dict:
     """Sets the weights to (1 - share) * probed + share * tuned, moving statistics too.
 
+    Integers stay as they are.
+
     Args:
         model: Its weights are the tuned ones.
         stage_ends: One list of weights, those at the end of the probe.
@@ -42,6 +44,7 @@ def finish(
 
 def _interpolate(probed, tuned, share):
     return [
-        (1 - share) * start + share * end
+        # There is nothing between two integers, such as a count of batches.
+        end if end.dtype.kind in "iu" else (1 - share) * start + share * end
         for start, end in zip(probed, tuned, strict=True)
     ]

@@ -1,5 +1,8 @@
+import keras
 import numpy as np
+import pytest
 
+from adafilter_tf import errors
 from adafilter_tf.methods import bn_only
 from tests.conftest import compile_sgd, tiny_resnet, train
 
@@ -15,3 +18,11 @@ def test_batch_norms_and_head_train_and_convolutions_do_not():
     assert sum(np.prod(w.shape) for w in model.trainable_variables) == (
         2 * (8 + 12 + 12 + 12) + 12 * 3 + 3
     )
+
+
+def test_backbone_without_batch_norms_is_refused():
+    images = keras.Input((8, 8, 3))
+    backbone = keras.Model(images, keras.layers.Conv2D(4, 3)(images), name="plain")
+    message = "--method=bn_only for the backbone plain, which has no batch norm; .* res"
+    with pytest.raises(errors.UsageError, match=message):
+        bn_only.build(backbone, 3)

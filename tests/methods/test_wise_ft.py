@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf.methods import wise_ft
+from tests.conftest import compile_sgd, random_images, tiny_resnet, train
 
 
 @pytest.fixture
@@ -32,3 +33,42 @@ def test_lower_loss_decides_between_equal_accuracies(model):
         return {"accuracy": 0.5, "loss": abs(float(model.get_weights()[1][0]) - 18)}
 
     assert wise_ft.finish(model, [PROBED], measure) == {"tuned_share": 0.8}
+
+
+def test_integers_are_kept():
+    """EfficientNet counts batches; there is nothing between a count of 1 and of 6."""
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Normalization()])
+    (count,) = [w for w in model.weights if w.name == "count"]
+    assert "int" in count.dtype
+    tuned = [np.full(w.shape, 6, w.dtype) for w in model.weights]
+    model.set_weights(tuned)
+    seen = []
+
+    def measure():
+        seen.append(int(count))
+        return {"accuracy": float(len(seen) == 4), "loss": 1.0}
+
+    probed = [np.ones_like(value) for value in tuned]
+    assert wise_ft.finish(model, [probed], measure) == {"tuned_share": 0.3}
+    assert (seen, int(count)) == (11 * [6], 6)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_ends_of_the_way_are_the_probed_and_the_tuned_network(share):
+    """Through both stages of a training, moving statistics included."""
+    images = random_images(4, 8, 8, 3, seed=2)
+    model = wise_ft.build(tiny_resnet(), 3)
+    logits, ends = [], []
+    for stage in wise_ft.stages(probe_fraction=0.5):
+        stage.begin(model)
+        train(compile_sgd(model))
+        logits.append(model(images).numpy())
+        ends.append(model.get_weights())
+
+    def measure():
+        tuned = np.array_equal(model(images), logits[1])
+        probed = np.array_equal(model(images), logits[0])
+        return {"accuracy": float(tuned if share else probed), "loss": 1.0}
+
+    assert wise_ft.finish(model, ends[:1], measure) == {"tuned_share": share}
+    assert np.array_equal(model(images), logits[int(share)])
