@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from adafilter_tf import errors
+from tools import source_task
 
 DEBIAN_PACKAGE = "dataset-fashion-mnist"
 CLASS_NAMES = (
@@ -24,41 +25,23 @@ CLASS_NAMES = (
     "ankle_boot",
 )
 
+# Five classes to pre-train on; the other five are the target task. Each half has two
+# garments for the upper body, one long one and something for the feet; bags are in the
+# source only.
+HALF_CLASS_NAMES = ("t_shirt_top", "trouser", "coat", "sandal", "bag")
+
 _UNSIGNED_BYTE = 0x08
 
 
-@dataclasses.dataclass(frozen=True)
-class SourceTask:
-    """Labelled images to pre-train on.
-
-    Attributes:
-        name: Of the data set, for people.
-        origin: For the model card: who made the data, and under which licence.
-        limits: For the model card: what the data teaches and what it does not.
-        class_names: One per label, in the order of the labels.
-        train_images, test_images: uint8 `[N, S, S, 1]`.
-        train_labels, test_labels: int32 `[N]`.
-    """
-
-    name: str
-    origin: str
-    limits: str
-    class_names: tuple[str, ...]
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
-
-
-def load(folder: str) -> SourceTask:
+def load(folder: str) -> source_task.SourceTask:
     """Reads the data set from the folder that holds its four files.
 
     Raises:
         errors.RunError: A file is missing or is not what its name says.
     """
-    train_images, train_labels = _load_half(folder, "train")
-    test_images, test_labels = _load_half(folder, "t10k")
-    return SourceTask(
+    train_images, train_labels = _load_split(folder, "train")
+    test_images, test_labels = _load_split(folder, "t10k")
+    return source_task.SourceTask(
         name="Fashion-MNIST",
         origin=(
             "Xiao, Rasul and Vollgraf, 2017, arXiv 1708.07747; copyright 2017 Zalando "
@@ -72,6 +55,29 @@ def load(folder: str) -> SourceTask:
             "for the quickstart and for tests, not for a product."
         ),
         class_names=CLASS_NAMES,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+    )
+
+
+def load_half(folder: str) -> source_task.SourceTask:
+    """Reads the images of `HALF_CLASS_NAMES` alone; labels are positions in it.
+
+    Raises:
+        errors.RunError: A file is missing or is not what its name says.
+    """
+    source = load(folder)
+    train_images, train_labels = _keep_half(source.train_images, source.train_labels)
+    test_images, test_labels = _keep_half(source.test_images, source.test_labels)
+    return dataclasses.replace(
+        source,
+        name="Fashion-MNIST half",
+        limits=source.limits.replace("ten kinds", "five kinds").replace(
+            "the quickstart", "transfer to the other five classes"
+        ),
+        class_names=HALF_CLASS_NAMES,
         train_images=train_images,
         train_labels=train_labels,
         test_images=test_images,
@@ -117,7 +123,7 @@ def read_idx(path: str) -> np.ndarray:
     return np.frombuffer(values, np.uint8).reshape(shape)
 
 
-def _load_half(folder, prefix):
+def _load_split(folder, prefix):
     images_path = os.path.join(folder, f"{prefix}-images-idx3-ubyte.gz")
     images = read_idx(images_path)
     labels = read_idx(os.path.join(folder, f"{prefix}-labels-idx1-ubyte.gz"))
@@ -132,3 +138,10 @@ def _load_half(folder, prefix):
             f"has 0 to {len(CLASS_NAMES) - 1}. Point --fashion_mnist_dir at it."
         )
     return images[..., np.newaxis], labels.astype(np.int32)
+
+
+def _keep_half(images, labels):
+    numbers = [CLASS_NAMES.index(name) for name in HALF_CLASS_NAMES]
+    kept = np.isin(labels, numbers)
+    new_labels = np.array([numbers.index(label) for label in labels[kept]], np.int32)
+    return images[kept], new_labels

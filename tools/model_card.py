@@ -3,13 +3,14 @@
 import dataclasses
 import hashlib
 import os
+import re
 import textwrap
 
 import keras
 import tensorflow as tf
 
 from adafilter_tf.models import resnet14
-from tools import fashion_mnist
+from tools import source_task
 
 _CARD = """\
 # {stem}
@@ -37,9 +38,9 @@ Classes: {classes}.
 
 TensorFlow {tensorflow}, Keras {keras}, {cores} CPU cores; {train_seconds:,.0f} seconds.
 
-The hyper-parameters were chosen on the validation split. The test images were evaluated
-once, with the weights of the last step. Sums in parallel threads have no fixed order:
-another run gives nearly the same accuracy and not the same bytes.
+No hyper-parameter was chosen on the test images: they were evaluated once, with the
+weights of the last step. Sums in parallel threads have no fixed order: another run
+gives nearly the same accuracy and not the same bytes.
 
 ## Measured
 
@@ -51,7 +52,7 @@ another run gives nearly the same accuracy and not the same bytes.
 ## Use
 
 Input: float32 `[batch, {input_shape}]`, values 0..255 normalised as
-`(pixel - {mean}) / {deviation}`. Smaller images were centred on black ones.
+`(pixel - {mean}) / {deviation}`. Smaller images were centred on {background} ones.
 Output: feature map `[batch, {output_shape}]`.
 
 SHA-256 of `{weights_name}`:
@@ -83,7 +84,7 @@ def write(
     backbone: keras.Model,
     output_dir: str,
     *,
-    source: fashion_mnist.SourceTask,
+    source: source_task.SourceTask,
     figures: Figures,
     command: str,
 ) -> tuple[str, str]:
@@ -102,7 +103,7 @@ def write(
         The paths of the weights and of the card.
     """
     os.makedirs(output_dir, exist_ok=True)
-    stem = f"{backbone.name}_{source.name.lower().replace('-', '_')}"
+    stem = f"{backbone.name}_{re.sub('[- ]', '_', source.name.lower())}"
     weights_path = os.path.join(output_dir, f"{stem}.weights.h5")
     card_path = os.path.join(output_dir, f"{stem}.md")
     # Keras insists on the ending .weights.h5.
@@ -128,6 +129,7 @@ def _describe_source(source):
         "origin": _wrap(source.origin),
         "limits": _wrap(source.limits),
         "classes": ", ".join(source.class_names),
+        "background": "white" if source.background else "black",
         "test_examples": len(source.test_labels),
     }
 

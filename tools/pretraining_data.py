@@ -27,11 +27,11 @@ def hold_out_validation(images, labels, num_examples: int):
     )
 
 
-def pad_to(images: np.ndarray, size: int) -> np.ndarray:
-    """Centres images `[N, S, S, C]` on black ones, `[N, size, size, C]`."""
+def pad_to(images: np.ndarray, size: int, background: int = 0) -> np.ndarray:
+    """Centres images `[N, S, S, C]` on others, `[N, size, size, C]`, of one value."""
     missing = size - images.shape[1]
     border = (missing // 2, missing - missing // 2)
-    return np.pad(images, ((0, 0), border, border, (0, 0)))
+    return np.pad(images, ((0, 0), border, border, (0, 0)), constant_values=background)
 
 
 def normalize(images) -> tf.Tensor:
@@ -67,6 +67,7 @@ def training_dataset(
     batch_size: int,
     epochs: int,
     seed: int,
+    background: int = 0,
 ) -> tf.data.Dataset:
     """Gives the batches of all epochs; an epoch holds each example once, reshuffled.
 
@@ -78,13 +79,14 @@ def training_dataset(
         batch_size: B.
         epochs: How often each example comes.
         seed: Of the order and the augmentation.
+        background: The pixel value, 0..255, around smaller and moved images.
 
     Returns:
         `N * epochs // B` batches: normalised images float32
         `[B, image_size, image_size, C]` and labels `[B]`.
     """
     num_examples = len(labels)
-    images = tf.constant(pad_to(images, image_size + 2 * max_shift))
+    images = tf.constant(pad_to(images, image_size + 2 * max_shift, background))
     labels = tf.constant(labels)
 
     def shuffled_index(position):

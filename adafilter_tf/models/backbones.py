@@ -57,20 +57,24 @@ def _application(build: Callable, normalization: dict | None) -> BackboneSpec:
     return BackboneSpec(without_top, normalization)
 
 
-BACKBONES = {
-    "resnet14": BackboneSpec(
-        build=lambda weights, input_tensor: resnet14.resnet14(
-            input_tensor=input_tensor
-        ),
+def _resnet14(bundled_weights: str, channels: int = 1) -> BackboneSpec:
+    return BackboneSpec(
+        lambda weights, input_tensor: resnet14.resnet14(input_tensor=input_tensor),
         normalization={
-            "mean": (resnet14.PIXEL_MEAN,),
-            "standard_deviation": (resnet14.PIXEL_STD,),
+            "mean": (resnet14.PIXEL_MEAN,) * channels,
+            "standard_deviation": (resnet14.PIXEL_STD,) * channels,
         },
-        channels=1,
+        channels=channels,
         image_size=32,
         min_image_size=16,
-        bundled_weights="resnet14_fashion_mnist.weights.h5",
-    ),
+        bundled_weights=bundled_weights,
+    )
+
+
+BACKBONES = {
+    "resnet14": _resnet14("resnet14_fashion_mnist.weights.h5"),
+    "resnet14_half": _resnet14("resnet14_fashion_mnist_half.weights.h5"),
+    "resnet14_rgb": _resnet14("resnet14_rgb_emoji_openclipart.weights.h5", channels=3),
     "resnet50": _application(keras.applications.ResNet50, _CAFFE),
     "resnet101": _application(keras.applications.ResNet101, _CAFFE),
     "resnet152": _application(keras.applications.ResNet152, _CAFFE),

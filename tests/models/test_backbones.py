@@ -1,3 +1,6 @@
+import hashlib
+import pathlib
+
 import numpy as np
 import pytest
 
@@ -5,16 +8,28 @@ from adafilter_tf import errors
 from adafilter_tf.models import backbones
 from tests.conftest import random_images
 
+_BUNDLED = [name for name, s in backbones.BACKBONES.items() if s.bundled_weights]
 
-def test_bundled_backbone_has_its_pretrained_weights():
-    pretrained = backbones.build_backbone("resnet14", image_size=32)
-    random = backbones.build_backbone("resnet14", image_size=32, weights="random")
+
+@pytest.mark.parametrize("name", _BUNDLED)
+def test_bundled_backbone_has_its_pretrained_weights(name):
+    pretrained = backbones.build_backbone(name, image_size=32)
+    random = backbones.build_backbone(name, image_size=32, weights="random")
     assert pretrained.output.shape == (None, 4, 4, 128)
-    images = 255 * np.random.default_rng(0).uniform(size=(2, 32, 32, 1))
+    images = 255 * np.random.default_rng(0).uniform(size=(2, *random.input_shape[1:]))
     assert np.abs(pretrained(images) - random(images)).max() > 0.1
     # Trained batch norms have left the start, 0 and 1.
     moving_mean = pretrained.get_layer("stage3_block2_bn2").moving_mean
     assert np.abs(moving_mean).max() > 0.01
+
+
+@pytest.mark.parametrize("name", _BUNDLED)
+def test_card_beside_bundled_weights_has_their_checksum(name):
+    folder = pathlib.Path(backbones.__file__).parent / "weights"
+    file_name = backbones.get_spec(name).bundled_weights
+    sha256 = hashlib.sha256((folder / file_name).read_bytes()).hexdigest()
+    card = (folder / file_name.replace(".weights.h5", ".md")).read_text("utf-8")
+    assert f"SHA-256 of `{file_name}`:\n\n`{sha256}`" in card
 
 
 def test_weights_file_is_read_back(tmp_path):

@@ -95,3 +95,17 @@ def test_label_beyond_the_classes_is_refused(folder):
 
     with pytest.raises(errors.RunError, match=r"go up to 10; Fashion-MNIST has 0 to 9"):
         fashion_mnist.load(str(folder))
+
+
+def test_half_keeps_its_five_classes_and_numbers_them_anew(folder):
+    for prefix, labels in (("train", [8, 2, 4]), ("t10k", [0])):
+        path = folder / f"{prefix}-labels-idx1-ubyte.gz"
+        _write(path, _idx(len(labels), values=labels))
+
+    half = fashion_mnist.load_half(str(folder))
+
+    # The pullover is not in it; bag is its fifth class, coat its third.
+    assert half.class_names == ("t_shirt_top", "trouser", "coat", "sandal", "bag")
+    np.testing.assert_array_equal(half.train_labels, [4, 2])
+    np.testing.assert_array_equal(half.train_images[1, ..., 0], [[8, 9], [10, 11]])
+    np.testing.assert_array_equal(half.test_labels, [0])

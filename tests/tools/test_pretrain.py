@@ -10,9 +10,9 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.models import resnet14
-from tools import fashion_mnist, pretrain
+from tools import pretrain, source_task, training_recipe
 
-RECIPE = pretrain.Recipe(
+RECIPE = training_recipe.Recipe(
     epochs=1,
     batch_size=4,
     learning_rate=0.1,
@@ -26,7 +26,7 @@ RECIPE = pretrain.Recipe(
 @pytest.fixture(scope="module")
 def source():
     random = np.random.default_rng(0)
-    return fashion_mnist.SourceTask(
+    return source_task.SourceTask(
         name="Tiny-Task",
         origin="Random pixels.",
         limits="Good for nothing.",
@@ -41,11 +41,12 @@ def source():
 @pytest.fixture(scope="module")
 def finished_run(source, tmp_path_factory):
     folder = tmp_path_factory.mktemp("weights")
-    return folder, pretrain.pretrain(source, RECIPE, str(folder))
+    command = pretrain.command_line("tiny", RECIPE, "weights")
+    return folder, pretrain.pretrain(source, RECIPE, str(folder), command)
 
 
 def test_learning_rate_warms_up_for_a_tenth_and_ends_at_zero():
-    schedule = pretrain.learning_rate_schedule(0.2, 100)
+    schedule = training_recipe.learning_rate_schedule(0.2, 100)
 
     # Half of the warm-up, its end, half of the cosine's 90 steps, the end.
     rates = [float(schedule(step)) for step in (0, 5, 10, 55, 100)]
@@ -63,7 +64,7 @@ def _weights_after_one_step(weight_decay):
     ]
     model = keras.Sequential(layers, name="model")
     recipe = dataclasses.replace(RECIPE, weight_decay=weight_decay)
-    pretrain.compile_model(model, recipe, total_steps=1)
+    training_recipe.compile_model(model, recipe, total_steps=1)
     images = np.arange(8.0).reshape(2, 2, 2, 1)
     model.fit(images, np.array([0, 1]), verbose=0)
     return {weight.path: weight.numpy() for weight in model.trainable_weights}
@@ -118,7 +119,7 @@ def test_card_holds_the_run_s_figures_and_command(finished_run):
     assert f"| validation | {validation_accuracy:.2%} |" in card
     assert "| training | 8 |\n" in card
     assert "| test | 3 |\n" in card
-    assert "--epochs=1 \\\n    --batch_size=4 \\\n    --learning_rate=0.1" in card
+    assert "--source=tiny \\\n    --epochs=1 \\\n    --batch_size=4 " in card
     assert "{" not in card
 
 
@@ -156,3 +157,21 @@ def test_missing_data_is_one_line_and_exit_code_1(tmp_path):
     line = result.stderr.splitlines()[-1]
     assert line.startswith(f"pretrain: There is no {tmp_path}/train-images-idx3")
     assert "Traceback" not in result.stderr
+
+
+def test_colour_source_trains_a_backbone_of_three_channels(source, tmp_path):
+    colour = dataclasses.replace(
+        source,
+        name="Tiny Colours",
+        train_images=np.repeat(source.train_images, 3, axis=3),
+        test_images=np.repeat(source.test_images, 3, axis=3),
+        background=255,
+    )
+
+    pretrain.pretrain(colour, RECIPE, str(tmp_path))
+
+    resnet14.resnet14((32, 32, 3)).load_weights(
+        tmp_path / "resnet14_rgb_tiny_colours.weights.h5"
+    )
+    card = (tmp_path / "resnet14_rgb_tiny_colours.md").read_text("utf-8")
+    assert "Smaller images were centred on white ones." in card

@@ -97,3 +97,10 @@ def test_batches_run_on_over_the_end_of_an_epoch():
 
     assert int(dataset.cardinality()) == 4
     assert [len(labels) for _, labels in dataset] == [2, 2, 2, 2]
+
+
+def test_moved_images_are_surrounded_by_the_background():
+    black = np.zeros((1, 2, 2, 1), np.uint8)
+    padded = pretraining_data.pad_to(black, 4, background=255)
+
+    assert padded.sum() == 12 * 255

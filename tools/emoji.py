@@ -1,0 +1,104 @@
+"""Emoji of three vendors: Google for pre-training, Twitter and OpenMoji as targets.
+
+The vendors draw the same things: a model that has seen Google's cat meets Twitter's as
+a near transfer. Within one vendor nothing may be in train and test at once, so skin
+tones and the man's and woman's variants of a person are left out of the targets.
+"""
+
+import json
+import pathlib
+import re
+from collections.abc import Iterator
+
+from tools import packages, task_images
+
+TWITTER = packages.Package(
+    "npm",
+    "emoji-datasource-twitter",
+    "16.0.0",
+    "emoji-datasource-twitter-16.0.0.tgz",
+    "f64a530c63bca463bd8317fdc4615ce63a53a0c65018e4ce2d848aaba7a28877",
+    "Twemoji by Twitter, Inc and other contributors, collected by Cal Henderson",
+    "graphics CC-BY 4.0, collection MIT",
+)
+GOOGLE = packages.Package(
+    "npm",
+    "emoji-datasource-google",
+    "16.0.0",
+    "emoji-datasource-google-16.0.0.tgz",
+    "fb5fd131b362aab7a55542d2a147a79708cce0a8b1c1bbacd470172708b5c438",
+    "Noto Emoji by Google LLC, collected by Cal Henderson",
+    "graphics Apache 2.0, collection MIT",
+)
+OPENMOJI = packages.Package(
+    "npm",
+    "openmoji",
+    "17.0.0",
+    "openmoji-17.0.0.tgz",
+    "55ee7d13485dec86e9f38c1f3a645a13382d33ff97c0cd845ee824b0aef45e68",
+    "OpenMoji, the open-source emoji and icon project of HfG Schwaebisch Gmuend",
+    "CC BY-SA 4.0",
+)
+
+_LEFT_OUT = re.compile("flags|component|extras-.*", re.IGNORECASE)
+_GENDER_SIGN = re.compile("-200D-(2640|2642)-FE0F")
+_MAN_OR_WOMAN = re.compile("1F46[89]")
+_PERSON = "1F9D1"
+_FACING_RIGHT = "-200D-27A1-FE0F"
+
+
+def neutral_code(code: str) -> str:
+    """The code points of an emoji without gender and direction, joined by `-`."""
+    code = _GENDER_SIGN.sub("", code.replace(_FACING_RIGHT, ""))
+    return _MAN_OR_WOMAN.sub(_PERSON, code) if "-200D-" in code else code
+
+
+def read_twitter(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """One image per emoji; classes are the groups of Unicode, without flags."""
+    for entry, pixels in _read_datasource(path, with_variations=False):
+        code = entry["unified"]
+        if not _LEFT_OUT.fullmatch(entry["category"]) and neutral_code(code) == code:
+            group = _folder_name(entry["category"])
+            yield task_images.TaskImage(group, code.lower(), code, pixels)
+
+
+def read_openmoji(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """One image per emoji; classes are first words of Unicode's subgroups: animal."""
+    (content,) = (c for _, c in packages.read(path, "package/data/openmoji.json"))
+    entries = {entry["hexcode"]: entry for entry in json.loads(content)}
+    for name, content in packages.read(path, "package/color/svg/*.svg"):
+        entry = entries.get(pathlib.PurePath(name).stem)
+        if entry is None or _LEFT_OUT.fullmatch(entry["group"]) or entry["skintone"]:
+            continue
+        code = entry["hexcode"]
+        class_name = entry["subgroups"].partition("-")[0]
+        if neutral_code(code) == code and class_name != "other":
+            pixels = task_images.decode(content, ".svg")
+            yield task_images.TaskImage(class_name, code.lower(), code, pixels)
+
+
+def read_google(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """All emoji and skin tones; classes are subgroups, groups the neutral codes."""
+    for entry, pixels in _read_datasource(path, with_variations=True):
+        class_name = "emoji_" + _folder_name(entry["subcategory"])
+        name = pathlib.PurePath(entry["image"]).stem
+        group = neutral_code(entry["unified"])
+        yield task_images.TaskImage(class_name, name, group, pixels)
+
+
+def _read_datasource(path, with_variations):
+    """Gives entries of emoji.json, with the `image` of the variation, and pixels."""
+    (content,) = (c for _, c in packages.read(path, "package/emoji.json"))
+    entries = {}
+    for entry in json.loads(content):
+        variations = entry.get("skin_variations", {}) if with_variations else {}
+        images = [entry["image"]] + [v["image"] for v in variations.values()]
+        entries |= {image: {**entry, "image": image} for image in images}
+    for name, content in packages.read(path, "package/img/*/64/*.png"):
+        entry = entries.get(pathlib.PurePath(name).name)
+        if entry is not None:
+            yield entry, task_images.decode(content, ".png")
+
+
+def _folder_name(words):
+    return re.sub(r"[^a-z]+", "_", words.lower())

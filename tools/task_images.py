@@ -1,0 +1,168 @@
+"""Images of a target task: made small, freed of near duplicates, split and written."""
+
+import collections
+import dataclasses
+import hashlib
+import io
+import pathlib
+import re
+from collections.abc import Iterable
+
+import numpy as np
+
+from adafilter_tf import errors
+
+IMAGE_SIZE = 32
+# Mean absolute difference of the pixels, 0..255, under which two images are one.
+_DUPLICATE_DIFFERENCE = 4.0
+# A PNG of more pixels in height or width is left out.
+_MAX_SIZE = 8192  # Pillow itself refuses 179 million pixels.
+# SVG files are drawn this large and then made small like the others.
+_DRAWN_SIZE = 128
+
+
+class UnusableImageError(ValueError):
+    """An image file that cannot become an image of a task."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TaskImage:
+    """One labelled image.
+
+    Attributes:
+        class_name: Name of a folder.
+        name: Of the file, without its ending; unique within the class.
+        group: Images of one group stay together in train or test.
+        pixels: uint8 `[S, S]` (grey) or `[S, S, 3]`, S at most 32.
+        split: "train" or "test" where the source says so, otherwise "".
+    """
+
+    class_name: str
+    name: str
+    group: str
+    pixels: np.ndarray
+    split: str = ""
+
+
+def decode(content: bytes, ending: str) -> np.ndarray:
+    """Reads a PNG or SVG file; returns RGB pixels on white, uint8 `[32, 32, 3]`.
+
+    The whole image is kept in its proportions; each pixel is a weighted mean of those
+    that it replaces (Pillow's reducing Lanczos filter), so that nothing aliases.
+
+    Raises:
+        UnusableImageError: The file is damaged, or too large to be a drawing.
+        errors.RunError: Pillow, or for SVG resvg-py, is not installed.
+    """
+    pillow = _import("PIL.Image", "pillow")
+    try:
+        if ending == ".svg":
+            content = _draw(content)
+        with pillow.open(io.BytesIO(content)) as image:
+            if max(image.size) > _MAX_SIZE:
+                raise ValueError(f"it has {image.size} pixels")
+            image = image.convert("RGBA")
+    except (OSError, ValueError, pillow.DecompressionBombError) as error:
+        raise UnusableImageError(str(error)) from error
+    square = pillow.new("RGBA", (max(image.size),) * 2, "white")
+    corner = [(square.width - length) // 2 for length in image.size]
+    square.alpha_composite(image, tuple(corner))
+    size = (IMAGE_SIZE, IMAGE_SIZE)
+    return np.asarray(square.convert("RGB").resize(size, pillow.Resampling.LANCZOS))
+
+
+def base_name(name: str) -> str:
+    """The name without numbers at its end: variants of one drawing share it."""
+    return re.sub(r"[-_.\s\d]+r?$", "", name.lower()) or name
+
+
+def drop_near_duplicates(images: Iterable[TaskImage]) -> list[TaskImage]:
+    """Keeps of images that are alike, mirrored or not, the first by class and name."""
+    kept, seen = [], np.empty((0, IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+    for image in sorted(images, key=lambda image: (image.class_name, image.name)):
+        pixels = image.pixels.astype(np.float32)
+        both = (pixels, pixels[:, ::-1])
+        if any(np.any(_differences(seen, p) < _DUPLICATE_DIFFERENCE) for p in both):
+            continue
+        kept.append(image)
+        seen = np.concatenate([seen, pixels[np.newaxis]])
+    return kept
+
+
+def select(
+    images: Iterable[TaskImage], *, min_images: int, max_images: int
+) -> list[TaskImage]:
+    """Drops classes of fewer than `min_images`; keeps at most `max_images` of others.
+
+    Which ones are kept depends on their names alone.
+    """
+    kept = []
+    for of_class in _by_class(images).values():
+        if len(of_class) >= min_images:
+            kept += sorted(of_class, key=_rank)[:max_images]
+    return kept
+
+
+def assign_splits(images: Iterable[TaskImage], test_share: float) -> list[TaskImage]:
+    """Gives each image a split: of each class `test_share`, 0..1, becomes test.
+
+    Whole groups, in the order of a hash of their names, become test until their images
+    are enough; one that would give more than twice as many is for training. The images
+    that have a split keep it.
+    """
+    result = []
+    for of_class in _by_class(images).values():
+        free = [image for image in of_class if not image.split]
+        result += [image for image in of_class if image.split]
+        groups = collections.defaultdict(list)
+        for image in sorted(free, key=_rank):
+            groups[image.group].append(image)
+        wanted, num_test = round(test_share * len(free)), 0
+        for members in groups.values():
+            is_test = num_test < wanted and num_test + len(members) <= 2 * wanted
+            num_test += len(members) * is_test
+            split = "test" if is_test else "train"
+            result += [dataclasses.replace(image, split=split) for image in members]
+    return result
+
+
+def write(images: Iterable[TaskImage], folder: pathlib.Path) -> None:
+    """Writes `<split>/<class>/<name>.png` below a folder."""
+    pillow = _import("PIL.Image", "pillow")
+    for image in images:
+        path = folder / image.split / image.class_name / f"{image.name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pillow.fromarray(image.pixels).save(path)
+
+
+def _import(module, package):
+    try:
+        return __import__(module, fromlist=["*"])
+    except ImportError as error:
+        raise errors.RunError(
+            f"Preparing this task needs {package}, which is not installed. Install it "
+            f"with `pip install {package}` or all of `pip install -e .[dev]`."
+        ) from error
+
+
+def _draw(svg):
+    resvg = _import("resvg_py", "resvg-py")
+    text = svg.decode("utf-8")
+    return bytes(resvg.svg_to_bytes(svg_string=text, width=_DRAWN_SIZE))
+
+
+def _differences(seen, pixels):
+    return np.mean(np.abs(seen - pixels), axis=(1, 2, 3))
+
+
+def _by_class(images):
+    classes = collections.defaultdict(list)
+    for image in images:
+        classes[image.class_name].append(image)
+    return classes
+
+
+def _rank(image):
+    """Order by a hash of the group, so that it has nothing to do with the content."""
+    digest = hashlib.sha256(image.group.encode()).hexdigest()
+    return digest, image.group, image.name
