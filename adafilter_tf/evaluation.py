@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from adafilter_tf.data import pipeline
-from adafilter_tf.models import gating
+from adafilter_tf.models import choices
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,7 +46,7 @@ def create_scorer(
     """
     gates = {
         name: keras.ops.cast(gate, "float16")
-        for name, gate in gating.list_gates(model).items()
+        for name, gate in choices.list_gates(model).items()
     }
     with model.distribute_strategy.scope():
         scored = keras.Model(model.input, {"logits": model.output, "gates": gates})

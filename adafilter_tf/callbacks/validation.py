@@ -11,7 +11,7 @@ from absl import logging
 from adafilter_tf import evaluation
 from adafilter_tf.callbacks import gate_statistics
 from adafilter_tf.data import examples as examples_lib
-from adafilter_tf.models import gating
+from adafilter_tf.models import choices
 
 
 class Validation(keras.callbacks.Callback):
@@ -49,7 +49,7 @@ class Validation(keras.callbacks.Callback):
             with np.load(self._path, allow_pickle=False) as archive:
                 self._start_gates = dict(archive)
             return
-        if not gating.list_gates(self.model):
+        if not choices.list_gates(self.model):
             return
         self._start_gates = self._score(self._examples.paths).gates
         temporary = self._path.with_name(f".{self._path.name}")

@@ -2,6 +2,7 @@
 
 import keras
 
+from adafilter_tf import errors
 from adafilter_tf.models import classifier, gating
 
 
@@ -37,7 +38,16 @@ def build(
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
+
+    Raises:
+        UsageError: When `frozen_statistics` would have no effect.
     """
+    if frozen_statistics != "fixed" and not gated_batch_norm:
+        raise errors.UsageError(
+            f"Received --frozen_statistics={frozen_statistics} with "
+            "--nogated_batch_norm; one plain batch norm has no statistics of the "
+            "frozen filters. Remove one of the two."
+        )
     gated = gating.add_gates(
         backbone,
         gate_from=gate_from,

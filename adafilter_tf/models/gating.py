@@ -94,20 +94,6 @@ def add_gates(
     return gated
 
 
-def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
-    """Returns the gates [B, N] of each gated layer by its name, in deciding order.
-
-    The dictionary is empty for a model without gates.
-    """
-    # The order of model.layers is not the one in which the gates are decided.
-    return {
-        name: model.get_layer(f"{name}_gate").output
-        for network in model.layers
-        if isinstance(network, tuple(GATE_NETWORKS.values()))
-        for name in network.layer_names
-    }
-
-
 class _Walk:
     """Converts and calls a backbone's layers one by one, the gates' state in hand."""
 

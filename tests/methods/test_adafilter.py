@@ -2,8 +2,9 @@ import keras
 import numpy as np
 import pytest
 
+from adafilter_tf import errors
 from adafilter_tf.methods import adafilter, fine_tuning
-from adafilter_tf.models import classifier, gating
+from adafilter_tf.models import choices, classifier, gating
 from tests.conftest import compile_sgd, random_images, tiny_resnet, train
 
 
@@ -107,6 +108,15 @@ def test_penalty_closes_the_gates():
         keras.utils.set_random_seed(0)
         model = adafilter.build(tiny_resnet(), 3, tuned_penalty=penalty)
         train(compile_sgd(model, total_steps=40), steps=40)
-        gates = keras.Model(model.input, list(gating.list_gates(model).values()))
+        gates = keras.Model(model.input, list(choices.list_gates(model).values()))
         shares.append(np.concatenate(gates(images), axis=1).mean())
     assert shares[1] < shares[0] / 2
+
+
+def test_frozen_statistics_that_one_plain_batch_norm_lacks_are_refused():
+    with pytest.raises(
+        errors.UsageError, match="frozen_statistics=adapting with --nogated_batch_norm"
+    ):
+        adafilter.build(
+            tiny_resnet(), 3, gated_batch_norm=False, frozen_statistics="adapting"
+        )

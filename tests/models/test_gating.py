@@ -4,7 +4,7 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.layers.filter_gate import GATE_POLICIES
-from adafilter_tf.models import gating
+from adafilter_tf.models import choices, gating
 from tests.conftest import random_images, randomize, tiny_resnet
 
 APPLICATIONS = {
@@ -30,7 +30,7 @@ OPTIONS = [
 
 
 def gate_values(model, images):
-    gates = gating.list_gates(model)
+    gates = choices.list_gates(model)
     values = keras.Model(model.input, list(gates.values()))(images)
     return dict(zip(gates, map(keras.ops.convert_to_numpy, values), strict=True))
 
@@ -65,7 +65,7 @@ def test_gates_are_decided_in_the_order_of_execution():
     backbone = keras.applications.ResNet50(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
-    order = list(gating.list_gates(gating.add_gates(backbone)))
+    order = list(choices.list_gates(gating.add_gates(backbone)))
     assert len(order) == 53
     assert order[:6] == [
         "conv1_conv",
@@ -145,7 +145,7 @@ def test_every_batch_norm_stays_plain_without_gated_batch_norm():
     x = keras.layers.BatchNormalization(name="preact_bn")(images)
     x = keras.layers.Conv2D(4, 3, name="conv")(x)
     gated = gating.add_gates(keras.Model(images, x), gated_batch_norm=False)
-    assert list(gating.list_gates(gated)) == ["conv"]
+    assert list(choices.list_gates(gated)) == ["conv"]
     assert gated.get_layer("preact_bn").gamma.trainable
 
 
@@ -164,7 +164,7 @@ def test_tuned_penalty_weighs_every_filter_alike():
     p = np.array(network(inputs, step=3))
     slope = 3 / (8 + 12 + 12 + 12) * np.mean(p * (1 - p), axis=0)
     np.testing.assert_allclose(gradient, slope, rtol=1e-5)
-    model = keras.Model(gated.input, list(gating.list_gates(gated).values()))
+    model = keras.Model(gated.input, list(choices.list_gates(gated).values()))
     gates = np.concatenate(model(images, training=True), axis=1)
     np.testing.assert_allclose(loss, 3 * gates.mean(), rtol=1e-6)
     gated(images, training=False)
@@ -196,8 +196,8 @@ def test_gates_do_not_depend_on_the_rest_of_the_batch(options):
 def test_gate_from_leaves_earlier_layers_frozen_and_ungated():
     backbone = tiny_resnet()
     gated = gating.add_gates(backbone, gate_from="stage1")
-    assert "stem_conv" not in gating.list_gates(gated)
-    assert len(gating.list_gates(gated)) == 3
+    assert "stem_conv" not in choices.list_gates(gated)
+    assert len(choices.list_gates(gated)) == 3
     assert isinstance(gated.get_layer("stem_conv"), keras.layers.Conv2D)
     assert not any("stem" in w.path for w in gated.trainable_weights)
     images = random_images(2, 8, 8, 3)
@@ -215,7 +215,7 @@ def test_batch_norm_without_convolution_before_it_has_gates_of_its_own():
     x = keras.layers.Conv2D(4, 3, name="conv", activation="relu")(x)
     x = keras.layers.BatchNormalization(name="after_activation_bn")(x)
     gated = gating.add_gates(keras.Model(images, x))
-    assert list(gating.list_gates(gated)) == [
+    assert list(choices.list_gates(gated)) == [
         "preact_bn",
         "conv",
         "after_activation_bn",
@@ -242,7 +242,7 @@ def test_saved_network_loads_with_equal_outputs(tmp_path, options):
     loaded = keras.saving.load_model(tmp_path / "gated.keras")
     images = random_images(2, 8, 8, 3)
     assert np.array_equal(loaded(images), gated(images))
-    assert list(gating.list_gates(loaded)) == list(gating.list_gates(gated))
+    assert list(choices.list_gates(loaded)) == list(choices.list_gates(gated))
     for mine, theirs in zip(gated.weights, loaded.weights, strict=True):
         assert (mine.path, mine.trainable) == (theirs.path, theirs.trainable)
 
