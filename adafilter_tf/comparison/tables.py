@@ -7,7 +7,7 @@ from adafilter_tf.comparison.plan import REFERENCE
 
 
 def format_results(results: Mapping) -> str:
-    """Returns the table of errors and the table of health, the best method first.
+    """Returns the tables of errors, reductions and health, the best method first.
 
     Args:
         results: See `report.collect_results`.
@@ -25,10 +25,16 @@ def format_results(results: Mapping) -> str:
         parts.append(
             f"Accuracy of frozen features in %, the nearness of each task: {listed}."
         )
+    parts += ["## Reduction by task", _REDUCTION]
+    parts.append(_format_table(*_reduction_table(results, rows)))
     parts += ["## Health", _HEALTH, _format_table(*_health_table(results, rows))]
     return "\n\n".join(parts) + "\n"
 
 
+_REDUCTION = (
+    f"Test error of {REFERENCE} minus that of the method, paired by seed, in "
+    "percentage points, with the 95 % t-interval over seeds."
+)
 _HEALTH = (
     "Train: accuracy in % on the training images without augmentation. Validation: "
     "error in % of the best and the worst searched setting. Chosen: settings by the "
@@ -78,11 +84,13 @@ def _format_error(cell: Mapping) -> str:
 def _format_reduction(row: str, of: Mapping) -> list[str]:
     if row == REFERENCE:
         return ["reference", ""]
-    interval = ""
-    if of["ci95_low"] is not None:
-        interval = f" [{of['ci95_low']:+.2f}, {of['ci95_high']:+.2f}]"
     wins = f"{of['wins']}-{of['losses']} ({of['clear_wins']}-{of['clear_losses']})"
-    return [f"{of['mean']:+.2f}{interval}", wins]
+    return [_format_interval(of["mean"], of["ci95_low"], of["ci95_high"]), wins]
+
+
+def _format_interval(mean: float, low: float | None, high: float | None) -> str:
+    interval = "" if low is None else f" [{low:+.2f}, {high:+.2f}]"
+    return f"{mean:+.2f}{interval}"
 
 
 def _format_cost(cost: Mapping) -> list[str]:
@@ -91,6 +99,20 @@ def _format_cost(cost: Mapping) -> list[str]:
         f"{cost['mean_train_seconds']:.1f}",
         " / ".join(f"{value:.3g}" for value in millions),
     ]
+
+
+def _reduction_table(results: Mapping, rows: Sequence[str]) -> tuple[list, list]:
+    tasks = results["tasks"]
+    return ["Method", *tasks], [
+        [row, *(_format_interval(*_read_difference(of[row])) for of in tasks.values())]
+        for row in rows
+        if row != REFERENCE
+    ]
+
+
+def _read_difference(cell: Mapping) -> tuple[float, float | None, float | None]:
+    names = ("paired_error_reduction_vs_fine_tuning", "ci95_low", "ci95_high")
+    return tuple(cell[name] for name in names)
 
 
 def _health_table(results: Mapping, rows: Sequence[str]) -> tuple[list, list]:

@@ -31,6 +31,12 @@ Train s | Parameters M, trained / all |
 
 Accuracy of frozen features in %, the nearness of each task: digits 70.0, toys 62.0.
 """
+REDUCTION = """\
+| Method | digits | toys |
+| --- | ---: | ---: |
+| adafilter | +3.50 [-2.85, +9.85] | -1.00 [-1.00, -1.00] |
+| frozen | -19.00 [-31.71, -6.29] | -17.00 [-55.12, +21.12] |
+"""
 HEALTH = """\
 | Method | Train, mean (lowest) | Tuned filters % | Validation digits | \
 Validation toys | Chosen |
@@ -119,6 +125,7 @@ def test_tables_are_sorted_by_average_error(folder):
     text = (folder / "results.md").read_text()
     assert text.startswith("# Comparison\n\nTest error in %, mean ± standard deviation")
     assert MARKDOWN in text
+    assert REDUCTION in text
     assert text.endswith(HEALTH)
 
 
