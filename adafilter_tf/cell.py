@@ -88,11 +88,12 @@ def check_flags(arguments: list[str]) -> None:
     flagfile.check_unused(parse_flags(arguments))
 
 
-def check_task(arguments: list[str]) -> None:
+def check_task(arguments: list[str], prepare_command: str | None = None) -> None:
     """Checks that a task's images are there, enough and all readable.
 
     Args:
         arguments: Flags of one of its cells.
+        prepare_command: What prepares the data of tasks that do not say it themselves.
 
     Raises:
         RunError: Otherwise, with the command that prepares the data.
@@ -107,7 +108,7 @@ def check_task(arguments: list[str]) -> None:
             channels=settings.image_options(values)["channels"],
         )
     except errors.RunError as error:
-        remedy = values.prepare_command
+        remedy = values.prepare_command or prepare_command
         raise errors.RunError(
             f"{error} To prepare the data: {remedy}" if remedy else str(error)
         ) from error

@@ -101,7 +101,7 @@ def compare() -> None:
     parsing.check_cells(plan, cell.check_flags)
     for task in plan.tasks:
         first = next(c for c in plan.final_cells({}) if c.task == task.name)
-        cell.check_task(list(first.flags))
+        cell.check_task(list(first.flags), FLAGS.prepare_command)
     folder = pathlib.Path(FLAGS.output_dir)
     with store.open_store(folder, plan) as cells:
         runner.run_plan(

@@ -111,7 +111,13 @@ def test_changed_flagfile_names_the_difference_and_overwrites_nothing(compared):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("dataset=digits", "dataset=folder:none prepare_command=make", "To prepare"),
+        ("dataset=digits", "dataset=folder:none prepare_command=make", "data: make"),
+        (
+            "--cache=decoded\n",
+            "--cache=decoded\n--prepare_command=make data\n--task=other "
+            "dataset=folder:none\n",
+            "data: make data",
+        ),
         ("learning_rate=0.1|0.3\n--row=fr", "learning_rate=1\n--row=fr", "settings"),
         ("method=fine_tuning l", "method=fine_tuning gate_units=3 l", "gate_units"),
         ("--search_seeds=100", "--search_seeds=1", "seed 1 in both"),
