@@ -20,13 +20,18 @@ def _same_start():
 
 
 def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
-    """Gives batch norms and biases values that show when they are left out."""
+    """Gives statistics and biases values that show when they are left out."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights(
                 [rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()]
             )
+        elif isinstance(layer, keras.layers.Normalization):
+            mean, variance, count = layer.get_weights()
+            channels = np.arange(len(mean))
+            layer.set_weights([channels + 0.5, channels + 2.0, count])
+            layer.finalize_state()
         elif getattr(layer, "use_bias", False):
             layer.bias.assign(rng.normal(0, 0.1, layer.bias.shape))
     return model

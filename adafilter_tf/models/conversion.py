@@ -86,3 +86,12 @@ def convert_batch_norm(
         dtype=layer.dtype_policy,
         name=layer.name,
     )
+
+
+def copy_weights(source: keras.Layer, target: keras.Layer) -> None:
+    """Copies all weights of a layer to another one of the same kind."""
+    # A copy for each: JAX refuses to update weights that share memory.
+    target.set_weights([weight.copy() for weight in source.get_weights()])
+    if isinstance(target, keras.layers.Normalization):
+        # It computes with tensors beside its weights, which set_weights leaves alone.
+        target.finalize_state()

@@ -167,4 +167,4 @@ def _copy_weights(backbone: keras.Model, gated: keras.Model) -> None:
                     value = keras.ops.convert_to_numpy(weight).copy()
                     getattr(target, f"{branch}_{weight.name}").assign(value)
         else:
-            target.set_weights(source.get_weights())
+            conversion.copy_weights(source, target)

@@ -161,6 +161,4 @@ def _copy_weights(backbone: keras.Model, routed: keras.Model) -> None:
     names = {layer.name for layer in routed.layers}
     for source in backbone.layers:
         for name in {source.name, f"{source.name}_frozen"} & names:
-            # A copy for each: JAX refuses to update weights that share memory.
-            weights = [weight.copy() for weight in source.get_weights()]
-            routed.get_layer(name).set_weights(weights)
+            conversion.copy_weights(source, routed.get_layer(name))
