@@ -6,22 +6,20 @@ no public way to attach an asset.
 """
 
 import os
+import pathlib
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
 from absl import logging
+from tensorflow.core.protobuf import saved_model_pb2
 
 from adafilter_tf import errors
-from adafilter_tf.data import preprocessing
-
-# A server decodes what strangers send: 64 megapixels are 200 MB of RGB, more than the
-# largest common cameras give. The header is enough to refuse more.
-MAX_PIXELS = 2**26
-
-_PNG_SIZE_OFFSET = 16
+from adafilter_tf.serving import card as card_lib
+from adafilter_tf.serving import signatures as signatures_lib
+from adafilter_tf.serving import warmup
 
 
 def export_saved_model(
@@ -32,101 +30,73 @@ def export_saved_model(
     image_size: int,
     channels: int,
     crop_fraction: float,
+    top_k: int = 5,
+    card: str | None = None,
 ) -> str:
     """Writes the next version of a SavedModel; gives its folder, `export_dir/<number>`.
 
-    Signatures, all batch-major, n >= 1:
-
-    - `serving_default`: `image_bytes`, string [n], the bytes of JPEG or PNG files.
-    - `serving_float`: `images`, float32 [n, H, W, C], decoded pixels 0..255.
-
-    Both give `logits` float32 [n, K], `probabilities` float32 [n, K] and `classes`
-    string [n], the name of the most probable class. `assets/labels.txt` has the K
-    names, one per line.
+    For its signatures see `signatures.create_signatures`. `assets/labels.txt` has the K
+    names, one per line; `assets.extra/` has the card and the requests with which
+    TensorFlow Serving warms the model up, which have been answered here.
 
     Args:
         model: float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
-        export_dir: the folder of all versions, as a model server watches it. The new
+        export_dir: The folder of all versions, as a model server watches it. The new
             version appears under its number only when it is complete.
         class_names: K names.
         image_size: S.
         channels: C, 1 or 3.
-        crop_fraction: share of the shorter side that the central crop keeps.
+        crop_fraction: Share of the shorter side that the central crop keeps.
+        top_k: How many classes an answer names, or K if that is less.
+        card: Markdown for `assets.extra/model_card.md`; None writes none.
 
     Raises:
-        RunError: a class name with a line break.
-        ValueError: another number of names than the model has outputs.
+        RunError: Another number of names than the model has outputs, or a name with a
+            line break.
     """
     _check_class_names(model, class_names)
+    signatures = signatures_lib.create_signatures(
+        signatures_lib.Classifier(
+            model,
+            class_names,
+            image_size=image_size,
+            channels=channels,
+            crop_fraction=crop_fraction,
+            top_k=min(top_k, len(class_names)),
+        )
+    )
     os.makedirs(export_dir, exist_ok=True)
     # In the same folder, hence on the same file system, and no number: no model server
     # takes it for a version.
-    staging = tempfile.mkdtemp(prefix=".unfinished-", dir=export_dir)
+    staging = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished-", dir=export_dir))
     try:
-        labels_path = os.path.join(staging, "labels.txt")
-        with open(labels_path, "w", encoding="utf-8") as file:
-            file.writelines(f"{name}\n" for name in class_names)
-        classify = _classifier(model, class_names)
-        servable = tf.Module()
-        servable.labels = tf.saved_model.Asset(labels_path)
-        # Signatures save only variables that hang on the saved object.
-        servable.model_variables = [variable.value for variable in model.variables]
-        signatures = {
-            "serving_default": _serve_encoded(
-                classify, image_size, channels, crop_fraction
-            ),
-            "serving_float": _serve_decoded(
-                classify, image_size, channels, crop_fraction
-            ),
-        }
-        finished = os.path.join(staging, "saved_model")
-        tf.saved_model.save(servable, finished, signatures=signatures)
-        version = os.path.join(export_dir, str(_next_version(export_dir)))
-        os.rename(finished, version)
+        finished = staging / "saved_model"
+        _save(model, signatures, class_names, finished)
+        extra = finished / warmup.FOLDER
+        extra.mkdir()
+        if card is not None:
+            (extra / card_lib.FILE_NAME).write_text(card, encoding="utf-8")
+        warmup.write_requests(
+            finished,
+            ["serving_default", "strict"],
+            image_size=image_size,
+            channels=channels,
+        )
+        # A request that fails would keep a server from loading the model.
+        warmup.replay_requests(finished)
+        version = _publish(finished, export_dir)
     finally:
         shutil.rmtree(staging)
     logging.info("Exported %d classes to %s.", len(class_names), version)
     return version
 
 
-def bound_pixels(encoded: tf.Tensor, max_pixels: int) -> tf.Tensor:
-    """The same bytes, or an error if their header promises too many pixels.
-
-    Args:
-        encoded: scalar string.
-        max_pixels: the largest allowed height times width.
-
-    Raises:
-        tf.errors.InvalidArgumentError: a larger image, or a damaged JPEG header.
-    """
-    num_pixels = tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: _area(tf.io.extract_jpeg_shape(encoded)[:2]),
-        lambda: _png_pixels(encoded),
-    )
-    allowed = num_pixels <= max_pixels
-    message = f"The image has more than {max_pixels} pixels; make it smaller. It has"
-    check = tf.debugging.Assert(allowed, [message, num_pixels])
-    with tf.control_dependencies([check] if check is not None else []):
-        # Graph optimisers of servers may drop assertions; no decoder takes "".
-        return tf.where(allowed, encoded, "")
-
-
-def _area(size: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_prod(tf.cast(size, tf.int64))
-
-
-def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:
-    padded = tf.strings.join([encoded, tf.constant(b"\0" * (_PNG_SIZE_OFFSET + 8))])
-    size = tf.strings.substr(padded, _PNG_SIZE_OFFSET, 8)
-    return _area(tf.io.decode_raw(size, tf.int32, little_endian=False))
-
-
 def _check_class_names(model: keras.Model, class_names: Sequence[str]) -> None:
     if model.output_shape[-1] != len(class_names):
-        raise ValueError(
+        raise errors.RunError(
             f"Received {len(class_names)} class names for a model of "
-            f"{model.output_shape[-1]} outputs; each output needs one name."
+            f"{model.output_shape[-1]} outputs; each output needs one name. Use the "
+            "labels.txt with which the model was trained."
         )
     for name in class_names:
         if len(name.splitlines()) > 1:
@@ -136,57 +106,37 @@ def _check_class_names(model: keras.Model, class_names: Sequence[str]) -> None:
             )
 
 
-def _next_version(export_dir: str) -> int:
-    versions = [int(name) for name in os.listdir(export_dir) if name.isdecimal()]
-    return max(versions, default=0) + 1
+def _save(model, signatures, class_names, folder: pathlib.Path) -> None:
+    labels_path = folder.parent / "labels.txt"
+    labels_path.write_text(
+        "".join(f"{name}\n" for name in class_names), encoding="utf-8"
+    )
+    servable = tf.Module()
+    servable.labels = tf.saved_model.Asset(str(labels_path))
+    # Signatures save only variables that hang on the saved object.
+    servable.model_variables = [variable.value for variable in model.variables]
+    tf.saved_model.save(servable, str(folder), signatures=signatures)
+    _name_methods(folder / "saved_model.pb")
 
 
-def _classifier(model: keras.Model, class_names: Sequence[str]) -> Callable:
-    labels = tf.constant(list(class_names))
-
-    def classify(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        # Under mixed precision a model may compute in 16 bits; the answer never is.
-        logits = tf.cast(model(images, training=False), tf.float32)
-        return {
-            "logits": logits,
-            "probabilities": tf.nn.softmax(logits),
-            "classes": tf.gather(labels, tf.argmax(logits, axis=-1)),
-        }
-
-    return classify
+def _name_methods(path: pathlib.Path) -> None:
+    """Sets what `tf.saved_model.save` has no argument for: which call is meant."""
+    saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
+    for meta_graph in saved_model.meta_graphs:
+        for name, method_name in signatures_lib.METHOD_NAMES.items():
+            meta_graph.signature_def[name].method_name = method_name
+    path.write_bytes(saved_model.SerializeToString(deterministic=True))
 
 
-def _serve_encoded(
-    classify: Callable, image_size: int, channels: int, crop_fraction: float
-):
-    def preprocess(encoded: tf.Tensor) -> tf.Tensor:
-        return preprocessing.preprocess_for_evaluation(
-            bound_pixels(encoded, MAX_PIXELS),
-            image_size=image_size,
-            channels=channels,
-            crop_fraction=crop_fraction,
-        )
-
-    def serve(image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels = tf.TensorSpec([image_size, image_size, channels], tf.float32)
-        images = tf.map_fn(preprocess, image_bytes, fn_output_signature=pixels)
-        return classify(images)
-
-    spec = tf.TensorSpec([None], tf.string, name="image_bytes")
-    return tf.function(serve, input_signature=[spec], autograph=False)
-
-
-def _serve_decoded(
-    classify: Callable, image_size: int, channels: int, crop_fraction: float
-):
-    def preprocess(image: tf.Tensor) -> tf.Tensor:
-        return preprocessing.preprocess_decoded(
-            image, image_size=image_size, crop_fraction=crop_fraction
-        )
-
-    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        pixels = tf.TensorSpec([image_size, image_size, channels], tf.float32)
-        return classify(tf.map_fn(preprocess, images, fn_output_signature=pixels))
-
-    spec = tf.TensorSpec([None, None, None, channels], tf.float32, name="images")
-    return tf.function(serve, input_signature=[spec], autograph=False)
+def _publish(finished: pathlib.Path, export_dir: str) -> str:
+    """Gives a finished folder the next number; two exports at once get two."""
+    while True:
+        numbers = [int(name) for name in os.listdir(export_dir) if name.isdecimal()]
+        version = os.path.join(export_dir, str(max(numbers, default=0) + 1))
+        try:
+            os.rename(finished, version)
+        except OSError:
+            if not os.path.exists(version):
+                raise
+        else:
+            return version

@@ -9,6 +9,7 @@ from adafilter_tf.flags import define_flags
 UNRECORDED = (
     "mode",
     "output_dir",
+    "export_formats",
     "images",
     "predictions",
     "top_k",

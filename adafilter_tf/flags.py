@@ -59,11 +59,21 @@ def _define_run_flags(define):
         "Of the split, the new weights, the order and the augmentation.",
         lower_bound=0,
     )
+    define.list(
+        "export_formats",
+        ["saved_model"],
+        "What is exported: saved_model, onnx, litert, litert_int8.",
+    )
     define.list("images", [], "Mode predict: files, folders and globs.")
     define.string(
         "predictions", None, "Mode predict: CSV file to write; standard output if none."
     )
-    define.integer("top_k", 3, "Mode predict: classes named per image.", lower_bound=1)
+    define.integer(
+        "top_k",
+        3,
+        "Classes named per image, in mode predict and by the exported model.",
+        lower_bound=1,
+    )
 
 
 def _define_data_flags(define):

@@ -16,10 +16,10 @@ from adafilter_tf import (
     distribution,
     errors,
     evaluation,
-    export,
     flagfile,
     prediction,
     run_dir,
+    run_export,
     settings,
     summary,
     training,
@@ -36,6 +36,7 @@ FLAGS = flags.FLAGS
 
 def train() -> None:
     """Trains, evaluates on test and exports; the baseline too, if there is one."""
+    run_export.check_formats(FLAGS.export_formats)
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
     with run_dir.claim(folder, flagfile.to_flagfile()):
         examples = _load_splits(folder)
@@ -43,9 +44,10 @@ def train() -> None:
         if FLAGS.baseline:
             baseline = run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")
             metrics.append(_train_method(FLAGS.baseline, examples, baseline))
-        if not folder.list_exports():
-            _export(folder)
-        print(summary.summarize(folder, metrics))
+        formats = FLAGS.export_formats
+        _export(folder, [x for x in formats if not run_export.find_export(folder, x)])
+        exports = {name: run_export.find_export(folder, name) for name in formats}
+        print(summary.summarize(folder, metrics, exports))
 
 
 def evaluate() -> None:
@@ -84,8 +86,10 @@ def predict() -> None:
 
 
 def export_model() -> None:
-    """Writes the next version of the SavedModel; prints its folder."""
-    print(_export(_open_run()))
+    """Writes the model for other programs; prints what it wrote, one a line."""
+    formats = FLAGS.export_formats
+    run_export.check_formats(formats)
+    print("\n".join(_export(_open_run(), formats)))
 
 
 def compare() -> None:
@@ -197,15 +201,15 @@ def _read_labels(folder: run_dir.RunDir) -> list[str]:
     return folder.labels.read_text(encoding="utf-8").splitlines()
 
 
-def _export(folder: run_dir.RunDir) -> str:
+def _export(folder: run_dir.RunDir, formats: list[str]) -> list[str]:
     # TensorFlow tells every function that it traces and every file that it writes.
     logging.set_verbosity(logging.WARNING)
     try:
-        return export.export_saved_model(
-            _load_model(folder),
-            str(folder.export),
-            class_names=_read_labels(folder),
-            **settings.image_options(FLAGS),
+        return run_export.export_run(
+            folder,
+            formats,
+            image_options=settings.image_options(FLAGS),
+            top_k=FLAGS.top_k,
         )
     finally:
         logging.set_verbosity(logging.INFO)

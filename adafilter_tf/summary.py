@@ -1,16 +1,25 @@
 """What a finished run says on standard output."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 
 from adafilter_tf import run_dir
 
+# What a format is called; others by their own names.
+_TITLES = {"saved_model": "SavedModel"}
 
-def summarize(folder: run_dir.RunDir, metrics: Sequence[dict]) -> str:
+
+def summarize(
+    folder: run_dir.RunDir,
+    metrics: Sequence[dict],
+    exports: Mapping[str, str | os.PathLike],
+) -> str:
     """Returns one line per method, then where everything lies.
 
     Args:
         folder: Of the finished run.
-        metrics: Of each method that it trained, see `training.train`.
+        metrics: Of each method that it trained, see `training_run.train`.
+        exports: What was exported, by format.
     """
     lines = []
     for row in metrics:
@@ -24,6 +33,6 @@ def summarize(folder: run_dir.RunDir, metrics: Sequence[dict]) -> str:
     lines += [
         f"Metrics      {folder.metrics}",
         f"TensorBoard  tensorboard --logdir={folder.root}",
-        f"SavedModel   {folder.list_exports()[-1]}",
+        *(f"{_TITLES.get(name, name):<12} {path}" for name, path in exports.items()),
     ]
     return "\n".join(lines)

@@ -179,7 +179,33 @@ def test_export_writes_the_next_version(finished, command):
     code, out, _ = command("--mode=export", f"--output_dir={root / 'run'}")
     assert code == 0
     assert out.strip().splitlines()[-1] == str(root / "run/export/2")
+    text = (root / "run/export/2/assets.extra/model_card.md").read_text()
+    assert "# resnet14, fine-tuned by adafilter" in text
+    assert "| train | 4 |" in text and "--gate_from=stage3" in text
     shutil.rmtree(root / "run/export/2")
+
+
+def test_wrong_label_map_is_not_exported(finished, command, tmp_path):
+    root, _, _ = finished
+    folder = shutil.copytree(root / "run", tmp_path / "run")
+    (folder / "labels.txt").write_text("cat\n")
+    result = command("--mode=export", f"--output_dir={folder}")
+    assert_error(result, 1, "1 class names for a model of 2 outputs", "labels.txt")
+    assert [path.name for path in (folder / "export").iterdir()] == ["1"]
+
+
+def test_formats_of_other_runtimes_lie_beside_the_model(finished, command):
+    pytest.importorskip("ai_edge_litert")
+    root, _, _ = finished
+    code, out, _ = command(
+        "--mode=export", f"--output_dir={root / 'run'}", "--export_formats=litert"
+    )
+    assert code == 0
+    path = root / "run/model.tflite"
+    assert out.strip().splitlines()[-1] == str(path)
+    assert path.read_bytes()[4:8] == b"TFL3"
+    assert [path.name for path in (root / "run/export").iterdir()] == ["1"]
+    path.unlink()
 
 
 def test_saved_flagfile_repeats_the_run(finished, command, tmp_path):
@@ -288,7 +314,8 @@ def test_unknown_flag_in_a_process_of_its_own_is_one_line():
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
-        (["--method=magic"], ["--method=magic", "adafilter|fine_tuning"]),
+        (["--method=magic"], ["--method=magic", "adafilter|bn_only", "|wise_ft"]),
+        (["--export_formats=tflite"], ["tflite", "saved_model, onnx, litert"]),
         (["--mode=fly"], ["--mode=fly", "train|evaluate|predict|export"]),
         (["--backbone=resnet51"], ["--backbone=resnet51", "resnet50"]),
         (["--epochs=0"], ["epochs", "positive"]),

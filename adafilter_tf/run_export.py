@@ -1,0 +1,118 @@
+"""From a finished run to what others load: a SavedModel, ONNX and LiteRT files."""
+
+import json
+import pathlib
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from adafilter_tf import errors, export, export_formats, run_dir, runtimes
+from adafilter_tf.data import pipeline, splits
+from adafilter_tf.data.examples import Examples
+from adafilter_tf.serving import card
+
+SAVED_MODEL = "saved_model"
+
+# Enough to see a wrong conversion and to know the ranges of activations; 360 images of
+# 224 x 224 pixels are 220 MB.
+_NUM_TRIED_IMAGES = 256
+_NUM_REPRESENTATIVE_IMAGES = 104
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Checks, before anything is trained, that these formats can be written.
+
+    Raises:
+        UsageError: When one is unknown or needs a package that is not installed.
+    """
+    allowed = (SAVED_MODEL, *runtimes.RUNTIMES)
+    for name in formats:
+        if name not in allowed:
+            raise errors.UsageError(
+                f"Received --export_formats={','.join(formats)}; allowed are "
+                f"{', '.join(allowed)}."
+            )
+    export_formats.check_formats([name for name in formats if name != SAVED_MODEL])
+
+
+def find_export(folder: run_dir.RunDir, name: str) -> pathlib.Path | None:
+    """Returns where a format of a run is, None if it is not there yet."""
+    if name == SAVED_MODEL:
+        return next(reversed(folder.list_exports()), None)
+    path = folder.root / runtimes.RUNTIMES[name].file_name
+    return path if path.exists() else None
+
+
+def export_run(
+    folder: run_dir.RunDir, formats: Sequence[str], *, image_options: dict, top_k: int
+) -> list[str]:
+    """Exports the trained model of a run.
+
+    Args:
+        folder: Of the finished run.
+        formats: "saved_model", the next version in `export/`, and keys of
+            `runtimes.RUNTIMES`, files beside the model that are replaced.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        top_k: How many classes an answer of the SavedModel names.
+
+    Returns:
+        What was written, in the order of `formats`.
+
+    Raises:
+        RunError: When the model or its labels cannot be exported.
+    """
+    if not formats:
+        return []
+    model = keras.saving.load_model(folder.model, compile=False)
+    examples = splits.read_splits(folder.splits)
+    others = [name for name in formats if name != SAVED_MODEL]
+    paths = {}
+    if SAVED_MODEL in formats:
+        paths[SAVED_MODEL] = _export_saved_model(
+            model, folder, examples, image_options, top_k
+        )
+    if others:
+        tried = _take_evenly(examples.validation, _NUM_TRIED_IMAGES)
+        representative = _take_evenly(examples.train, _NUM_REPRESENTATIVE_IMAGES)
+        reports = export_formats.export_formats(
+            model,
+            str(folder.root),
+            others,
+            images=_read_pixels(tried, image_options),
+            labels=np.asarray(tried.labels),
+            representative_images=_read_pixels(representative, image_options),
+        )
+        paths.update(zip(others, (report.path for report in reports), strict=True))
+    return [paths[name] for name in formats]
+
+
+def _export_saved_model(model, folder, examples, image_options, top_k) -> str:
+    class_names = folder.labels.read_text(encoding="utf-8").splitlines()
+    return export.export_saved_model(
+        model,
+        str(folder.export),
+        class_names=class_names,
+        **image_options,
+        top_k=top_k,
+        card=card.format_card(
+            json.loads(folder.metrics.read_text()),
+            num_images={name: len(split) for name, split in examples.items()},
+            class_names=class_names,
+            flags=folder.flagfile.read_text(),
+        ),
+    )
+
+
+def _take_evenly(examples: Examples, number: int) -> Examples:
+    """At most `number` examples from the whole list, in which classes may be sorted."""
+    number = min(number, len(examples))
+    return examples.take(np.linspace(0, len(examples) - 1, number).astype(int))
+
+
+def _read_pixels(examples: Examples, image_options: dict) -> np.ndarray:
+    """float32 [n, S, S, C] in 0..255, as evaluation sees the images."""
+    dataset = pipeline.evaluation_dataset(
+        examples.paths, **image_options, batch_size=len(examples)
+    )
+    return next(iter(dataset)).numpy()

@@ -1,0 +1,106 @@
+"""The card inside a SavedModel: what it is, from which data, how good, how made."""
+
+import platform
+from collections.abc import Mapping, Sequence
+
+import keras
+import tensorflow as tf
+
+FILE_NAME = "model_card.md"
+
+_CARD = """\
+# {backbone}, fine-tuned by {method}
+
+A classifier of {num_classes} classes, made by adafilter_tf.
+
+## Data
+
+`--dataset={dataset}`, split with seed {seed}.
+
+| Split | Images |
+| --- | ---: |
+{splits}
+
+Classes: {classes}. Indices: `assets/labels.txt`.
+
+## Measured
+
+| | Validation | Test |
+| --- | ---: | ---: |
+{metrics}
+
+Every image of a split is scored once. Test images were not used to choose anything
+by adafilter_tf.
+{gates}
+## How it was trained
+
+{steps} steps, {train_seconds:.0f} seconds, {trainable_parameters:,} of {parameters:,}
+parameters trained. The flags:
+
+```
+{flags}
+```
+
+## Versions
+
+TensorFlow {tensorflow}, Keras {keras}, Python {python}.
+"""
+
+_FACTS = (
+    "method",
+    "backbone",
+    "dataset",
+    "seed",
+    "num_classes",
+    "steps",
+    "train_seconds",
+    "trainable_parameters",
+    "parameters",
+)
+_METRICS = (
+    ("Accuracy", "accuracy", "{:.2%}"),
+    ("Mean accuracy of the classes", "mean_per_class_accuracy", "{:.2%}"),
+    ("Cross-entropy, nats", "loss", "{:.4f}"),
+    ("Images", "examples", "{:,}"),
+)
+_GATES = """
+Gates on the test images: {tuned_fraction:.1%} of the choices are tuned filters,
+{image_dependent_fraction:.1%} of the filters depend on the image.
+"""
+
+
+def format_card(
+    metrics: Mapping,
+    *,
+    num_images: Mapping[str, int],
+    class_names: Sequence[str],
+    flags: str,
+) -> str:
+    """Returns the card of a finished run in Markdown.
+
+    Args:
+        metrics: Of the run, as in its metrics.json.
+        num_images: By split.
+        class_names: In the order of the model's outputs.
+        flags: The flagfile that repeats the run.
+    """
+    rows = [
+        f"| {title} | "
+        + " | ".join(
+            text.format(metrics[f"{split}_{name}"]) for split in ("validation", "test")
+        )
+        + " |"
+        for title, name, text in _METRICS
+    ]
+    is_gated = "tuned_fraction" in metrics
+    return _CARD.format(
+        **{name: metrics[name] for name in _FACTS},
+        splits="\n".join(f"| {name} | {n:,} |" for name, n in num_images.items()),
+        classes=", ".join(class_names),
+        metrics="\n".join(rows),
+        gates=_GATES.format(**metrics) if is_gated else "",
+        flags=flags.strip(),
+        tensorflow=tf.__version__,
+        keras=keras.__version__,
+        python=platform.python_version(),
+    )

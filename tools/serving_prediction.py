@@ -1,0 +1,64 @@
+"""Rows of predictions from a model server, whatever its protocol."""
+
+from collections.abc import Iterator, Sequence
+
+from adafilter_tf import errors
+from adafilter_tf.prediction import Prediction
+from tools import serving_endpoint, serving_grpc, serving_rest, serving_rows
+
+_PROTOCOLS = {"grpc": serving_grpc, "rest": serving_rest}
+# Of a request, for the names in it.
+_HEAD_BYTES = 1024
+
+
+def predict_paths(
+    paths: Sequence[str],
+    endpoint: serving_endpoint.Endpoint,
+    *,
+    batch_size: int,
+    max_message_bytes: int,
+    top_k: int,
+) -> Iterator[Prediction]:
+    """Yields one row per path, in order, from one request per batch.
+
+    Args:
+        paths: JPEG or PNG files.
+        endpoint: Who is asked.
+        batch_size: The most images in a request.
+        max_message_bytes: The most bytes in a request.
+        top_k: How many classes a row gives; fewer if the server gives fewer.
+
+    Raises:
+        errors.RunError: No usable answer; the line names the images and the remedy.
+    """
+    protocol = _PROTOCOLS[endpoint.protocol]
+    num_classes = None
+    with protocol.connect(endpoint) as predict:
+        for batch in serving_rows.read_batches(
+            paths,
+            batch_size=batch_size,
+            max_bytes=max_message_bytes - _HEAD_BYTES,
+            wire_size=protocol.wire_size,
+        ):
+            rows = _ask(predict, endpoint, batch, top_k)
+            if num_classes not in (None, len(rows[0].classes)):
+                raise errors.RunError(
+                    f"{endpoint}: {num_classes} classes per image and, from "
+                    f"{batch[0][0]} on, {len(rows[0].classes)}; the server changed the "
+                    "model. Start again, with --version."
+                )
+            num_classes = len(rows[0].classes)
+            yield from rows
+
+
+def _ask(predict, endpoint, batch, top_k):
+    sent = [image for image in batch if isinstance(image[1], bytes)]
+    if not sent:  # Then none of the files can be sent, and the server is not asked.
+        return [serving_rows.make_error_row(*image, top_k) for image in batch]
+    try:
+        outputs = predict([content for _, content in sent])
+    except serving_endpoint.RequestError as error:
+        raise serving_endpoint.explain(
+            error, endpoint, [path for path, _ in sent]
+        ) from error
+    return serving_rows.make_rows(batch, outputs, top_k)
