@@ -17,6 +17,7 @@ from adafilter_tf import (
     errors,
     evaluation,
     flagfile,
+    model_file,
     prediction,
     run_dir,
     run_export,
@@ -55,7 +56,7 @@ def evaluate() -> None:
     folder = _open_run()
     test = splits.read_splits(folder.splits).test
     score = evaluation.create_scorer(
-        _load_model(folder),
+        model_file.load_model(folder.model),
         **settings.image_options(FLAGS),
         batch_size=FLAGS.batch_size,
     )
@@ -72,7 +73,7 @@ def predict() -> None:
         )
     paths = prediction.expand_images(FLAGS.images)
     rows = prediction.predict_paths(
-        _load_model(folder),
+        model_file.load_model(folder.model),
         paths,
         class_names=_read_labels(folder),
         batch_size=FLAGS.batch_size,
@@ -191,10 +192,6 @@ def _open_run() -> run_dir.RunDir:
             )
     flagfile.apply_saved(folder.flagfile.read_text(), str(folder.flagfile))
     return folder
-
-
-def _load_model(folder: run_dir.RunDir) -> keras.Model:
-    return keras.saving.load_model(folder.model, compile=False)
 
 
 def _read_labels(folder: run_dir.RunDir) -> list[str]:

@@ -4,10 +4,16 @@ import json
 import pathlib
 from collections.abc import Sequence
 
-import keras
 import numpy as np
 
-from adafilter_tf import errors, export, export_formats, run_dir, runtimes
+from adafilter_tf import (
+    errors,
+    export,
+    export_formats,
+    model_file,
+    run_dir,
+    runtimes,
+)
 from adafilter_tf.data import pipeline, splits
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.serving import card
@@ -64,7 +70,7 @@ def export_run(
     """
     if not formats:
         return []
-    model = keras.saving.load_model(folder.model, compile=False)
+    model = model_file.load_model(folder.model)
     examples = splits.read_splits(folder.splits)
     others = [name for name in formats if name != SAVED_MODEL]
     paths = {}

@@ -1,10 +1,8 @@
 """One training run in its folder: from splits to a saved model and its metrics."""
 
-import os
-
 import keras
 
-from adafilter_tf import checkpointing, evaluation, run_dir, training
+from adafilter_tf import checkpointing, evaluation, model_file, run_dir, training
 from adafilter_tf.callbacks import (
     checkpoint,
     finite_loss,
@@ -74,7 +72,7 @@ def train(
         callbacks=callbacks,
         progress=training.Progress(path, info.step, folder.checkpoints),
     )
-    _save(model, folder)
+    model_file.save_model(model, folder.model)
     metrics = {
         **report,
         "num_classes": num_classes,
@@ -115,10 +113,3 @@ def _create_callbacks(
         ),
         checkpoint.Checkpoint(folder.checkpoints, info, clock),
     ]
-
-
-def _save(model: keras.Model, folder: run_dir.RunDir) -> None:
-    # A model of the same layers, so that the file holds no optimizer.
-    temporary = folder.model.with_name("writing.keras")
-    keras.Model(model.input, model.output, name=model.name).save(temporary)
-    os.replace(temporary, folder.model)

@@ -194,6 +194,17 @@ def test_wrong_label_map_is_not_exported(finished, command, tmp_path):
     assert [path.name for path in (folder / "export").iterdir()] == ["1"]
 
 
+def test_model_that_cannot_be_loaded_is_named(finished, command, tmp_path):
+    root, _, _ = finished
+    folder = shutil.copytree(root / "run", tmp_path / "run")
+    content = (folder / "model.keras").read_bytes()
+    (folder / "model.keras").write_bytes(content[: len(content) // 2])
+    for mode in ("export", "evaluate"):
+        result = command(f"--mode={mode}", f"--output_dir={folder}")
+        assert_error(result, 1, "model.keras cannot be loaded", "another version wrote")
+    assert [path.name for path in (folder / "export").iterdir()] == ["1"]
+
+
 def test_formats_of_other_runtimes_lie_beside_the_model(finished, command):
     pytest.importorskip("ai_edge_litert")
     root, _, _ = finished
