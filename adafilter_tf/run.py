@@ -45,10 +45,11 @@ def train() -> None:
         if FLAGS.baseline:
             baseline = run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")
             metrics.append(_train_method(FLAGS.baseline, examples, baseline))
-        formats = FLAGS.export_formats
-        _export(folder, [x for x in formats if not run_export.find_export(folder, x)])
-        exports = {name: run_export.find_export(folder, name) for name in formats}
-        print(summary.summarize(folder, metrics, exports))
+        found = {
+            name: run_export.find_export(folder, name) for name in FLAGS.export_formats
+        }
+        written = _export(folder, [name for name, path in found.items() if not path])
+        print(summary.summarize(folder, metrics, {**found, **written}))
 
 
 def evaluate() -> None:
@@ -90,7 +91,7 @@ def export_model() -> None:
     """Writes the model for other programs; prints what it wrote, one a line."""
     formats = FLAGS.export_formats
     run_export.check_formats(formats)
-    print("\n".join(_export(_open_run(), formats)))
+    print("\n".join(_export(_open_run(), formats).values()))
 
 
 def compare() -> None:
@@ -198,7 +199,7 @@ def _read_labels(folder: run_dir.RunDir) -> list[str]:
     return folder.labels.read_text(encoding="utf-8").splitlines()
 
 
-def _export(folder: run_dir.RunDir, formats: list[str]) -> list[str]:
+def _export(folder: run_dir.RunDir, formats: list[str]) -> dict[str, str]:
     # TensorFlow tells every function that it traces and every file that it writes.
     logging.set_verbosity(logging.WARNING)
     try:

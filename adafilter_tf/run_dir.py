@@ -66,6 +66,11 @@ class RunDir:
         """SavedModels, one folder per version."""
         return self.root / "export"
 
+    @property
+    def export_reports(self) -> pathlib.Path:
+        """How the files of other runtimes answer beside Keras."""
+        return self.root / "export_reports.json"
+
     def has_started(self) -> bool:
         """Returns whether there is something that training has achieved."""
         return self.model.exists() or any(self.checkpoints.glob("step_*"))

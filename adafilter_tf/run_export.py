@@ -1,8 +1,9 @@
 """From a finished run to what others load: a SavedModel, ONNX and LiteRT files."""
 
+import dataclasses
 import json
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -52,8 +53,10 @@ def find_export(folder: run_dir.RunDir, name: str) -> pathlib.Path | None:
 
 def export_run(
     folder: run_dir.RunDir, formats: Sequence[str], *, image_options: dict, top_k: int
-) -> list[str]:
+) -> dict[str, str]:
     """Exports the trained model of a run.
+
+    What the files of other runtimes answer is kept in `export_reports.json`.
 
     Args:
         folder: Of the finished run.
@@ -63,19 +66,20 @@ def export_run(
         top_k: How many classes an answer of the SavedModel names.
 
     Returns:
-        What was written, in the order of `formats`.
+        By format, in the order of `formats`: the path of what was written and, of the
+        files of other runtimes, how they answer beside Keras.
 
     Raises:
         RunError: When the model or its labels cannot be exported.
     """
     if not formats:
-        return []
+        return {}
     model = model_file.load_model(folder.model)
     examples = splits.read_splits(folder.splits)
     others = [name for name in formats if name != SAVED_MODEL]
-    paths = {}
+    written = {}
     if SAVED_MODEL in formats:
-        paths[SAVED_MODEL] = _export_saved_model(
+        written[SAVED_MODEL] = _export_saved_model(
             model, folder, examples, image_options, top_k
         )
     if others:
@@ -89,8 +93,10 @@ def export_run(
             labels=np.asarray(tried.labels),
             representative_images=_read_pixels(representative, image_options),
         )
-        paths.update(zip(others, (report.path for report in reports), strict=True))
-    return [paths[name] for name in formats]
+        by_format = dict(zip(others, reports, strict=True))
+        _keep_reports(folder, by_format)
+        written.update({name: _describe(of) for name, of in by_format.items()})
+    return {name: written[name] for name in formats}
 
 
 def _export_saved_model(model, folder, examples, image_options, top_k) -> str:
@@ -107,6 +113,24 @@ def _export_saved_model(model, folder, examples, image_options, top_k) -> str:
             class_names=class_names,
             flags=folder.flagfile.read_text(),
         ),
+    )
+
+
+def _keep_reports(
+    folder: run_dir.RunDir, reports: Mapping[str, export_formats.FormatReport]
+) -> None:
+    path = folder.export_reports
+    earlier = json.loads(path.read_text()) if path.exists() else {}
+    new = {name: dataclasses.asdict(report) for name, report in reports.items()}
+    run_dir.write_json(path, {**earlier, **new})
+
+
+def _describe(report: export_formats.FormatReport) -> str:
+    return (
+        f"{report.path} ({report.num_bytes / 1e6:.1f} MB; of {report.num_images} "
+        f"validation images {report.accuracy:.1%} are right, in Keras "
+        f"{report.keras_accuracy:.1%}; {report.changed_predictions} predictions "
+        "changed)"
     )
 
 

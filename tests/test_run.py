@@ -213,8 +213,11 @@ def test_formats_of_other_runtimes_lie_beside_the_model(finished, command):
     )
     assert code == 0
     path = root / "run/model.tflite"
-    assert out.strip().splitlines()[-1] == str(path)
+    line = out.strip().splitlines()[-1]
+    assert line.startswith(f"{path} (") and "of 4 validation images" in line
     assert path.read_bytes()[4:8] == b"TFL3"
+    report = json.loads((root / "run/export_reports.json").read_text())["litert"]
+    assert report["accuracy"] == report["keras_accuracy"]
     assert [path.name for path in (root / "run/export").iterdir()] == ["1"]
     path.unlink()
 
