@@ -13,7 +13,8 @@ def choose_settings(plan: Plan, store: Store) -> dict[tuple[str, str], int]:
     """Returns the best setting by names of task and row.
 
     The highest mean validation accuracy over the search seeds; of equal ones the lower
-    mean validation loss, then the first. A loss that is not finite counts as infinite.
+    mean validation loss, then the first. Settings that diverged on a seed come last:
+    where one class is frequent, a network that always names it may seem good.
 
     Raises:
         RunError: When a cell of the search is not finished.
@@ -21,6 +22,7 @@ def choose_settings(plan: Plan, store: Store) -> dict[tuple[str, str], int]:
     scores = {
         key: {
             setting: (
+                np.isfinite([_finite(cell["validation_loss"]) for cell in cells]).all(),
                 np.mean([cell["validation_accuracy"] for cell in cells]),
                 -np.mean([_finite(cell["validation_loss"]) for cell in cells]),
                 -setting,
