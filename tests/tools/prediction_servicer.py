@@ -11,6 +11,7 @@ http_rest_api_handler.cc. What it lacks: batching across requests, new versions.
 
 import base64
 import contextlib
+import functools
 import http.server
 import json
 import os
@@ -85,18 +86,22 @@ class ServedModel:
                 f"input size does not match signature: {given} != {needed}",
             )
         names, outputs = sorted(inputs), sorted(signature.outputs)
-        options = config_pb2.CallableOptions(
-            feed=[signature.inputs[name].name for name in names],
-            fetch=[signature.outputs[name].name for name in outputs],
-        )
         try:
-            # Session.run would check dtypes and shapes in Python, which no server does.
-            call = self._session._make_callable_from_options(options)
+            call = self._make_callable(
+                tuple(signature.inputs[name].name for name in names),
+                tuple(signature.outputs[name].name for name in outputs),
+            )
             values = call(*(inputs[name] for name in names))
         except tf.errors.OpError as error:
             status = grpc_status(error.error_code)
             raise StatusError(status, error.message) from error
         return dict(zip(outputs, values, strict=True))
+
+    @functools.cache  # noqa: B019 - one model a process
+    def _make_callable(self, feed, fetch):
+        # Session.run would check dtypes and shapes in Python, which no server does.
+        options = config_pb2.CallableOptions(feed=feed, fetch=fetch)
+        return self._session._make_callable_from_options(options)
 
 
 def grpc_status(code):
