@@ -22,7 +22,7 @@ def choose_settings(plan: Plan, store: Store) -> dict[tuple[str, str], int]:
     scores = {
         key: {
             setting: (
-                np.isfinite([_finite(cell["validation_loss"]) for cell in cells]).all(),
+                all(cell["validation_loss"] is not None for cell in cells),
                 np.mean([cell["validation_accuracy"] for cell in cells]),
                 -np.mean([_finite(cell["validation_loss"]) for cell in cells]),
                 -setting,

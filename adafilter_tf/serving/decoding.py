@@ -10,9 +10,9 @@ import tensorflow as tf
 
 # 64 megapixels are more than the largest common cameras give.
 MAX_PIXELS = 2**26
-# Files that promise more pixels than these must be large enough for them. Photographs
-# have 2 to 12 pixels per byte and screenshots of 4K fewer pixels than that, while a
-# decompression bomb has hundreds of pixels per byte.
+# Files that promise more pixels than these, which a 4K screenshot does not, must be
+# large enough for them: a photograph usually has less than a dozen pixels per byte, a
+# decompression bomb hundreds.
 MAX_UNQUESTIONED_PIXELS = 2**23
 MAX_PIXELS_PER_BYTE = 16
 

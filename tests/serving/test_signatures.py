@@ -27,6 +27,13 @@ def make_images(number, seed=0):
     return pixels, [tf.io.encode_png(image).numpy() for image in pixels]
 
 
+def write_images(folder, encoded):
+    paths = [str(folder / f"{index}.png") for index in range(len(encoded))]
+    for path, content in zip(paths, encoded, strict=True):
+        tf.io.write_file(path, content)
+    return paths
+
+
 def make_example(encoded):
     feature = tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded]))
     features = tf.train.Features(feature={"image/encoded": feature})
@@ -54,9 +61,7 @@ def loaded(version):
 
 def test_bytes_pixels_and_evaluation_agree(model, loaded, tmp_path):
     pixels, encoded = make_images(5)
-    paths = [str(tmp_path / f"{index}.png") for index in range(5)]
-    for path, content in zip(paths, encoded, strict=True):
-        tf.io.write_file(path, content)
+    paths = write_images(tmp_path, encoded)
     logits = evaluation.create_scorer(model, **OPTIONS, batch_size=5)(paths).logits
     expected = tf.nn.softmax(logits)
     signatures = loaded.signatures
@@ -125,9 +130,7 @@ def test_best_classes_are_named_in_order(loaded):
 
 def test_gates_are_those_of_the_model(model, loaded, tmp_path):
     _, encoded = make_images(4)
-    paths = [str(tmp_path / f"{index}.png") for index in range(4)]
-    for path, content in zip(paths, encoded, strict=True):
-        tf.io.write_file(path, content)
+    paths = write_images(tmp_path, encoded)
     gates = evaluation.create_scorer(model, **OPTIONS, batch_size=4)(paths).gates
     answer = loaded.signatures["gates"](image_bytes=tf.constant([*encoded, b"text"]))
     assert answer.pop("valid").numpy().tolist() == [True] * 4 + [False]
