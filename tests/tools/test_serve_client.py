@@ -3,6 +3,7 @@
 import csv
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -233,7 +234,11 @@ def call(port, tensor, signature="strict"):
     [
         (tf.make_tensor_proto([1.0]), "float"),
         (tf.make_tensor_proto([[served_colours.png((1, 2, 3))]]), "shape"),
-        (tf.make_tensor_proto(served_colours.png((1, 2, 3))), "out of bounds"),
+        # Two operations refuse a scalar; which of them is heard first is chance.
+        (
+            tf.make_tensor_proto(served_colours.png((1, 2, 3))),
+            "out of bounds|at least a vector",
+        ),
     ],
     ids=["dtype", "rank 2", "rank 0"],
 )
@@ -241,7 +246,7 @@ def test_servicer_refuses_other_inputs(ports, tensor, reason):
     with pytest.raises(grpc.RpcError) as raised:
         call(ports["grpc"], tensor)
     assert raised.value.code() == grpc.StatusCode.INVALID_ARGUMENT
-    assert reason in raised.value.details()
+    assert re.search(reason, raised.value.details())
 
 
 def test_servicer_answers_an_empty_batch_by_grpc_alone(ports):
