@@ -1,6 +1,7 @@
 """One cell of a comparison: a short training in memory, measured and forgotten."""
 
 import functools
+import math
 import os
 import time
 
@@ -8,9 +9,17 @@ import keras
 import tensorflow as tf
 from absl import flags, logging
 
-from adafilter_tf import errors, evaluation, flagfile, settings, training
-from adafilter_tf.callbacks import stopwatch
+from adafilter_tf import (
+    choice_effect,
+    errors,
+    evaluation,
+    flagfile,
+    settings,
+    training,
+)
+from adafilter_tf.callbacks import gate_statistics, stopwatch
 from adafilter_tf.data import sources, verification
+from adafilter_tf.data.examples import Examples
 from adafilter_tf.flags import define_flags
 
 # What is learned and with which budget: the same for all methods of a comparison.
@@ -124,9 +133,10 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     Returns:
         Accuracies 0..1 of the splits (`train_accuracy` without augmentation), losses
         in nats, `train_seconds`, `seconds` in all, parameters, `all_flags` with the
-        defaults, and with test images of a gated model what its gates do. A training
-        that diverged has the accuracy of its useless weights and a loss that is no
-        number.
+        defaults. Of a network with gates also `validation_gates`, what they choose
+        there, and with test images `test_accuracy_by_gates`, see
+        `choice_effect.measure_effect`. A training that diverged has the accuracy of its
+        useless weights and a loss that is no number.
     """
     started = time.monotonic()
     keras.backend.clear_session(free_memory=True)
@@ -139,6 +149,7 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     score = evaluation.create_scorer(
         model, **settings.image_options(values), batch_size=values.batch_size
     )
+    start = score(splits.validation.paths).gates
     clock = stopwatch.Stopwatch()
     finished = training.fit(
         model,
@@ -157,14 +168,38 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
         **training.measure_split(score, splits.train, "train"),
         **training.measure_split(score, splits.validation, "validation"),
     }
+    # Gates of a network that diverged may be no numbers.
+    chooses = bool(start) and math.isfinite(metrics["validation_loss"])
+    if chooses:
+        metrics["validation_gates"] = _measure_gates(score, splits.validation, start)
     if measure_test:
         metrics.update(training.measure_split(score, splits.test, "test"))
+    if measure_test and chooses:
+        metrics["test_accuracy_by_gates"] = choice_effect.measure_effect(
+            model,
+            splits.test,
+            score(splits.test.paths).gates,
+            **settings.image_options(values),
+            batch_size=values.batch_size,
+        )
     seconds = time.monotonic() - started
     return {
         **metrics,
         "train_seconds": clock.seconds,
         "seconds": seconds,
         "all_flags": flagfile.to_flagfile(values).splitlines(),
+    }
+
+
+def _measure_gates(score, examples: Examples, start: dict) -> dict[str, float]:
+    """Returns what the gates choose, and how far they left those of the start."""
+    gates = score(examples.paths).gates
+    statistics = gate_statistics.gate_statistics(gates, start)
+    return {
+        "tuned_fraction": statistics.tuned_fraction,
+        "image_dependent_fraction": statistics.image_dependent_fraction,
+        "moved_fraction": statistics.moved_fraction,
+        "class_information": gate_statistics.class_information(gates, examples.labels),
     }
 
 

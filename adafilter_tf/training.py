@@ -215,7 +215,7 @@ def measure_split(
         f"{split}_{name}": value
         for name, value in evaluation.measure(outputs.logits, examples.labels).items()
     }
-    if outputs.gates and split == "test":
+    if outputs.gates and split == "test" and np.isfinite(metrics["test_loss"]):
         statistics = gate_statistics.gate_statistics(outputs.gates)
         metrics["tuned_fraction"] = statistics.tuned_fraction
         metrics["tuned_fraction_per_layer"] = statistics.tuned_fraction_per_layer

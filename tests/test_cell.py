@@ -42,8 +42,25 @@ def test_cell_measures_what_it_may_and_is_repeatable(flags):
     assert second["seconds"] > second["train_seconds"] > 0
 
 
-def test_divergence_is_a_bad_result_and_no_error(flags):
-    metrics = cell.run_cell([*flags, "--method=fine_tuning", "--learning_rate=1e30"], 0)
+def test_cell_says_what_the_gates_do(flags):
+    metrics = cell.run_cell([*flags, "--method=adafilter"], True)
+    assert 0 < metrics["validation_gates"]["tuned_fraction"] < 1
+    assert 0 <= metrics["validation_gates"]["moved_fraction"] < 1
+    assert abs(metrics["validation_gates"]["class_information"]) < 1
+    by_gates = metrics["test_accuracy_by_gates"]
+    assert by_gates["own"] == metrics["test_accuracy"]
+    assert [*by_gates][1:] == [
+        "shuffled",
+        "mean",
+        "majority",
+        "all_tuned",
+        "all_frozen",
+    ]
+
+
+@pytest.mark.parametrize("method", ["fine_tuning", "adafilter"])
+def test_divergence_is_a_bad_result_and_no_error(flags, method):
+    metrics = cell.run_cell([*flags, f"--method={method}", "--learning_rate=1e30"], 1)
     assert not np.isfinite(metrics["train_loss"])
     assert metrics["validation_accuracy"] <= 0.2
 

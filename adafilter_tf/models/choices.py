@@ -26,3 +26,28 @@ def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
         name = route.name.removesuffix("_route")
         gates[name] = choices[:, route.block : route.block + 1]
     return gates
+
+
+def force_gates(model: keras.Model) -> keras.Model:
+    """Returns the same network with the gates as an input.
+
+    Args:
+        model: With gates, see `list_gates`; the weights are shared with it.
+
+    Returns:
+        Model from `{"images": [B, H, W, C], "gates": {layer: [B, N]}}`, the gates named
+        as in `list_gates`, to the outputs of `model`.
+    """
+    gates = {
+        name: keras.Input(gate.shape[1:], name=f"{name}_forced")
+        for name, gate in list_gates(model).items()
+    }
+    if any(isinstance(layer, layers.BlockRoute) for layer in model.layers):
+        cut = [model.get_layer("block_choice").output]
+        forced = [keras.ops.concatenate(list(gates.values()), axis=1)]
+    else:
+        cut = list(list_gates(model).values())
+        forced = list(gates.values())
+    images = keras.Input(batch_shape=model.input.shape, name="images")
+    outputs = keras.Model([model.input, *cut], model.output)([images, *forced])
+    return keras.Model({"images": images, "gates": gates}, outputs)

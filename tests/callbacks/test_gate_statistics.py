@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from sklearn import metrics
 
 from adafilter_tf.callbacks import gate_statistics
 
@@ -105,3 +106,29 @@ def test_reference_of_other_images_is_refused():
         gate_statistics.gate_statistics(
             {"a": np.zeros((2, 3))}, {"a": np.zeros((1, 3))}
         )
+
+
+def test_information_is_that_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    gates = {"a": rng.random((200, 4)), "b": (labels == 1)[:, np.newaxis] * 1.0}
+    chosen = np.concatenate(list(gates.values()), axis=1) > 0.5
+    shuffled = np.random.default_rng(5).permutation(labels)
+
+    def expected(of):
+        nats = [metrics.mutual_info_score(of, column) for column in chosen.T]
+        return np.mean(nats) / np.log(2)
+
+    assert gate_statistics.class_information(gates, labels, seed=5) == pytest.approx(
+        expected(labels) - expected(shuffled)
+    )
+
+
+def test_gates_that_name_the_class_have_a_bit_and_chance_has_none():
+    labels = np.repeat([0, 1], 500)
+    told = {"layer": labels[:, np.newaxis].astype(np.float16)}
+    assert gate_statistics.class_information(told, labels) == pytest.approx(1, abs=0.01)
+    chance = {"layer": np.random.default_rng(0).integers(0, 2, (1000, 50))}
+    assert abs(gate_statistics.class_information(chance, labels)) < 1e-3
+    constant = {"layer": np.ones((1000, 2))}
+    assert gate_statistics.class_information(constant, labels) == 0.0

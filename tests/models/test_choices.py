@@ -34,3 +34,39 @@ def test_gates_of_spottune_are_one_per_block_in_order():
     np.testing.assert_array_equal(
         np.concatenate(list(gates.values()), axis=1), 2 * [[0, 1, 1, 0, 0, 1]]
     )
+
+
+def test_forced_gates_are_those_that_count():
+    model = adafilter.build(tiny_resnet(), 3)
+    rng = np.random.default_rng(0)
+    for weight in model.get_layer("stem_conv").trainable_weights:
+        weight.assign(weight + 0.1 * rng.normal(size=weight.shape))
+    images = keras.ops.convert_to_tensor(random_images(2, 8, 8, 3))
+    forced = choices.force_gates(model)
+    own = choose(model, images)
+    logits = forced({"images": images, "gates": own})
+    np.testing.assert_allclose(logits, model(images, training=False), atol=1e-6)
+    flipped = {**own, "stem_conv": 1 - own["stem_conv"]}
+    changed = forced({"images": images, "gates": flipped})
+    assert np.abs(logits - changed).max() > 1e-4
+
+
+def test_forced_blocks_are_those_that_count():
+    model = spottune.build(resnet14.resnet14((32, 32, 3)), 3)
+    rng = np.random.default_rng(0)
+    for weight in model.trainable_weights:
+        weight.assign(weight + 0.05 * rng.normal(size=weight.shape))
+    images = keras.ops.convert_to_tensor(random_images(2, 32, 32, 3))
+    forced = choices.force_gates(model)
+    gates = choose(model, images)
+    for blocks in ((0, 1, 1, 0, 0, 1), (1, 1, 1, 1, 1, 1)):
+        force(model, *blocks)
+        given = {
+            name: keras.ops.full((2, 1), float(block))
+            for name, block in zip(gates, blocks, strict=True)
+        }
+        np.testing.assert_allclose(
+            forced({"images": images, "gates": given}),
+            model(images, training=False),
+            atol=1e-5,
+        )
