@@ -57,8 +57,9 @@ def _define_adafilter_flags(define):
         "gate_policy",
         "learned",
         filter_gate.GATE_POLICIES,
-        "adafilter: learned is the paper's; soft does not round the probabilities; "
-        "random draws them; all_tuned and all_frozen force every gate.",
+        "adafilter: learned rounds the gates' probabilities, as the paper does; "
+        "sampled draws by them in training and blends by them afterwards; soft blends; "
+        "random draws without them; all_tuned and all_frozen force every gate.",
     )
     define.enum(
         "gate_network",

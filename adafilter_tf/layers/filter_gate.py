@@ -3,8 +3,9 @@
 import keras
 from keras import ops
 
-GATE_POLICIES = ("learned", "soft", "random", "all_tuned", "all_frozen")
-LEARNED_POLICIES = ("learned", "soft")
+GATE_POLICIES = ("learned", "sampled", "soft", "random", "all_tuned", "all_frozen")
+LEARNED_POLICIES = ("learned", "sampled", "soft")
+_DRAWING_POLICIES = ("sampled", "random")
 
 
 def hard_gate(probabilities):
@@ -19,9 +20,15 @@ def hard_gate(probabilities):
     Returns:
         A tensor of the same shape and dtype, holding exactly 0 and 1.
     """
-    hard = ops.cast(probabilities > 0.5, probabilities.dtype)
+    return _pass_gradient(
+        ops.cast(probabilities > 0.5, probabilities.dtype), probabilities
+    )
+
+
+def _pass_gradient(gates, probabilities):
+    """Returns gates whose gradient is that of the probabilities."""
     # p - stop_gradient(p) is exactly 0, so the sum stays exactly 0 or 1.
-    return hard + (probabilities - ops.stop_gradient(probabilities))
+    return gates + (probabilities - ops.stop_gradient(probabilities))
 
 
 @keras.saving.register_keras_serializable("adafilter_tf")
@@ -30,7 +37,7 @@ class FilterGate(keras.layers.Layer):
 
     Call arguments:
         probabilities: [B, N], values in [0, 1].
-        training: Whether "random" draws.
+        training: Whether "sampled" and "random" draw.
 
     Returns:
         [B, N] gates: 1 picks the tuned filter, 0 the frozen one, and a value between
@@ -38,13 +45,15 @@ class FilterGate(keras.layers.Layer):
 
     Args:
         policy: "learned" thresholds the probabilities at 0.5 (`hard_gate`), as the
-            paper does. Its ablations: "soft" is the probability itself; "random" draws
-            0 or 1 with equal chances for each image and filter in training and is their
-            mean, 0.5, at inference, as in dropout; "all_tuned" is 1 and "all_frozen" 0
-            for every image and filter.
+            paper does. "sampled" draws 0 or 1 by the probabilities in training, for
+            each image and filter, with the gradient passed straight through, and is
+            the draw's mean, the probability, at inference, as in dropout (ours; see
+            docs/experiments.md). "soft" is the probability itself. "random" is
+            "sampled" with equal chances in the place of the probabilities.
+            "all_tuned" is 1 and "all_frozen" 0 for every image and filter.
         tuned_penalty: Added to the loss in training, times the mean of the gates over
             images and filters.
-        seed: Of the random policy; None draws one from Keras' global seed.
+        seed: Of the draws; None draws one from Keras' global seed.
 
     Raises:
         ValueError: When the policy is unknown.
@@ -62,7 +71,7 @@ class FilterGate(keras.layers.Layer):
         self.policy = policy
         self.tuned_penalty = tuned_penalty
         self.seed = seed
-        if policy == "random":
+        if policy in _DRAWING_POLICIES:
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, probabilities, training=None):
@@ -81,12 +90,15 @@ class FilterGate(keras.layers.Layer):
             return ops.ones_like(probabilities)
         if self.policy == "all_frozen":
             return ops.zeros_like(probabilities)
+        if self.policy == "random":
+            probabilities = ops.full_like(probabilities, 0.5)
         if not training:
-            return ops.full_like(probabilities, 0.5)
+            return probabilities
         uniform = keras.random.uniform(
             ops.shape(probabilities), dtype=self.compute_dtype, seed=self.seed_generator
         )
-        return ops.cast(uniform < 0.5, self.compute_dtype)
+        drawn = ops.cast(uniform < probabilities, self.compute_dtype)
+        return _pass_gradient(drawn, probabilities)
 
     def compute_output_spec(self, probabilities, training=None):
         """Returns the shape and dtype of the gates."""

@@ -29,8 +29,8 @@ def build(
         gate_units: Width of the gate network.
         gate_initial_bias: 0 starts undecided, above 0 tuned, below 0 frozen.
         gate_temperature: Divides the gates' logits.
-        gate_policy: "learned"; the ablations "soft", "random", "all_tuned" and
-            "all_frozen" (see `layers.FilterGate`).
+        gate_policy: "learned", "sampled", "soft", "random", "all_tuned" or
+            "all_frozen", see `layers.FilterGate`.
         gate_network: "recurrent", or the ablation "feedforward".
         gated_batch_norm: False is the ablation with one plain batch norm.
         frozen_statistics: "fixed" or "adapting" batch statistics of the frozen filters.

@@ -78,6 +78,26 @@ def test_random_gates_are_their_expectation_at_inference():
     assert np.array(gates).tolist() == [[0.5, 0.5]]
 
 
+def test_sampled_gates_are_drawn_by_their_probabilities():
+    probabilities = np.tile(np.linspace(0, 1, 5, dtype="float32"), (4000, 1))
+    gate = layers.FilterGate("sampled", seed=1)
+    gates = np.array(gate(probabilities, training=True))
+    assert set(np.unique(gates)) == {0.0, 1.0}
+    # Five standard errors of the mean of 4,000 tosses; never at 0 and always at 1.
+    np.testing.assert_allclose(gates.mean(axis=0), probabilities[0], atol=0.04)
+    assert gates[:, 0].max() == 0.0 and gates[:, -1].min() == 1.0
+
+
+def test_sampled_gates_pass_the_gradient_and_are_their_mean_at_inference():
+    probabilities = tf.constant([[0.1, 0.5, 0.9]])
+    gate = layers.FilterGate("sampled")
+    with tf.GradientTape() as tape:
+        tape.watch(probabilities)
+        loss = tf.reduce_sum([[3.0, -2.0, 7.0]] * gate(probabilities, training=True))
+    assert tape.gradient(loss, probabilities).numpy().tolist() == [[3.0, -2.0, 7.0]]
+    assert np.array_equal(gate(probabilities, training=False), probabilities)
+
+
 def test_penalty_is_a_loss_in_training_alone():
     gate = layers.FilterGate(tuned_penalty=2.0)
     probabilities = np.array([[0.1, 0.9], [0.2, 0.3]], "float32")
