@@ -11,8 +11,14 @@ from adafilter_tf.comparison import choice, plot, statistics, tables
 from adafilter_tf.comparison.plan import REFERENCE, Plan, Row
 from adafilter_tf.comparison.store import Store
 
-# Of a gated model; other methods do not have them.
-_GATE_METRICS = ("tuned_fraction", "image_dependent_fraction")
+# Of the gates on the validation images, as the name in the results: the name in a
+# cell's metrics and the factor. Methods without gates do not have them.
+_GATE_METRICS = {
+    "mean_tuned_percent": ("tuned_fraction", 100.0),
+    "mean_image_dependent_percent": ("image_dependent_fraction", 100.0),
+    "mean_moved_percent": ("moved_fraction", 100.0),
+    "mean_class_information_bits": ("class_information", 1.0),
+}
 
 
 def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
@@ -64,6 +70,11 @@ def collect_results(plan: Plan, store: Store) -> dict:
             row: _mean(np.concatenate(list(_errors(by_task).values())))
             for row, by_task in finals.items()
         },
+        "mean_test_error_by_gates": {
+            row: _average_by_gates(by_task)
+            for row, by_task in finals.items()
+            if all("test_accuracy_by_gates" in c for of in by_task.values() for c in of)
+        },
         "cost": {row: _summarize_cost(by_task) for row, by_task in finals.items()},
         "frozen_features_accuracy": _find_frozen_accuracy(plan, finals),
         "cells": [
@@ -103,9 +114,9 @@ def _summarize_final(cells: Sequence[Mapping]) -> dict:
     test_errors = _errors({"": cells})[""]
     spread = float(np.std(test_errors, ddof=1)) if len(cells) > 1 else None
     gates = {
-        f"mean_{name}": 100.0 * _mean([cell[name] for cell in cells])
-        for name in _GATE_METRICS
-        if all(cell.get(name) is not None for cell in cells)
+        name: scale * _mean([cell["validation_gates"][source] for cell in cells])
+        for name, (source, scale) in _GATE_METRICS.items()
+        if all(cell.get("validation_gates") for cell in cells)
     }
     return {
         "mean_test_error": _mean(test_errors),
@@ -160,6 +171,14 @@ def _summarize_cost(by_task: Mapping[str, Sequence[Mapping]]) -> dict:
         "mean_train_seconds": _mean([cell["train_seconds"] for cell in cells]),
         "trainable_parameters": _mean([cell["trainable_parameters"] for cell in cells]),
         "parameters": _mean([cell["parameters"] for cell in cells]),
+    }
+
+
+def _average_by_gates(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, float]:
+    """Returns the test error with each image's own gates and with others."""
+    found = [c["test_accuracy_by_gates"] for cells in by_task.values() for c in cells]
+    return {
+        name: 100.0 * (1.0 - _mean([of[name] for of in found])) for name in found[0]
     }
 
 

@@ -38,13 +38,26 @@ REDUCTION = """\
 | frozen | -19.00 [-31.71, -6.29] | -17.00 [-55.12, +21.12] |
 """
 HEALTH = """\
-| Method | Train, mean (lowest) | Tuned filters % | Validation digits | \
-Validation toys | Chosen |
-| --- | ---: | ---: | ---: | ---: | ---: |
-| adafilter | 99.5 (99.0) | 25 | 10.0 to 40.0 | 10.0 to 40.0 | learning_rate=1: 2 |
-| fine_tuning | 99.5 (99.0) |  | 10.0 to 40.0 | 10.0 to 40.0 | learning_rate=1: 2 |
-| frozen | 99.5 (99.0) |  | 10.0 to 40.0 | 10.0 to 40.0 | learning_rate=1: 2 |
+| Method | Train, mean (lowest) | Validation digits | Validation toys | Chosen |
+| --- | ---: | ---: | ---: | ---: |
+| adafilter | 99.5 (99.0) | 10.0 to 40.0 | 10.0 to 40.0 | learning_rate=1: 2 |
+| fine_tuning | 99.5 (99.0) | 10.0 to 40.0 | 10.0 to 40.0 | learning_rate=1: 2 |
+| frozen | 99.5 (99.0) | 10.0 to 40.0 | 10.0 to 40.0 | learning_rate=1: 2 |
 """
+CHOICE = """\
+| Method | own | all frozen | Tuned % | Image-dependent % | Moved % \
+| Information, bits |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| adafilter | 14.75 | 50.00 | 25 | 50 | 75 | 0.125 |
+"""
+
+
+GATES = {
+    "tuned_fraction": 0.25,
+    "image_dependent_fraction": 0.5,
+    "moved_fraction": 0.75,
+    "class_information": 0.125,
+}
 
 
 def finish(plan, results):
@@ -57,8 +70,11 @@ def finish(plan, results):
             test_accuracy=ACCURACIES[cell.row][cell.task][cell.seed],
             train_accuracy={"digits": 1.0, "toys": 0.99}[cell.task],
         )
-        gates = {"tuned_fraction": 0.25} if cell.row == "adafilter" else {}
-        results.save(cell, {**metrics, **gates})
+        if cell.row == "adafilter":
+            metrics["validation_gates"] = GATES
+            by_gates = {"own": metrics["test_accuracy"], "all_frozen": 0.5}
+            metrics["test_accuracy_by_gates"] = by_gates
+        results.save(cell, metrics)
 
 
 @pytest.fixture
@@ -88,7 +104,10 @@ def test_results_have_each_cell_and_the_differences(folder, plan):
     last = results["cells"][-1]
     assert last["flags"][-1] == "--seed=1"
     assert last["metrics"] == make_metrics(
-        test_accuracy=0.77, train_accuracy=0.99, tuned_fraction=0.25
+        test_accuracy=0.77,
+        train_accuracy=0.99,
+        validation_gates=GATES,
+        test_accuracy_by_gates={"own": 0.77, "all_frozen": 0.5},
     )
     cell = results["tasks"]["digits"]["adafilter"]
     # Differences 3 and 4 points: mean 3.5, s = 1 / sqrt(2), t(0.975, 1) = 12.7062.
@@ -126,7 +145,8 @@ def test_tables_are_sorted_by_average_error(folder):
     assert text.startswith("# Comparison\n\nTest error in %, mean ± standard deviation")
     assert MARKDOWN in text
     assert REDUCTION in text
-    assert text.endswith(HEALTH)
+    assert HEALTH in text
+    assert text.endswith(CHOICE)
 
 
 def test_plot_is_a_picture_with_ink(folder):
@@ -154,7 +174,7 @@ def test_one_seed_and_one_setting_need_no_interval_and_no_search(tmp_path):
             results.save(cell, make_metrics())
         text = report.write_report(tmp_path, plan, results)
     assert "| adafilter | 20.0 | 20.00 | +0.00 | 0-0 (0-0) | 8.0 | 0.5 / 1 |" in text
-    assert text.endswith("| adafilter | 100.0 (100.0) |  |  |  |\n")
+    assert text.endswith("| adafilter | 100.0 (100.0) |  |  |\n")
     cell = read_strictly(tmp_path / "results.json")["tasks"]["digits"]["adafilter"]
     assert cell["ci95_low"] is None and cell["std_test_error"] is None
 
