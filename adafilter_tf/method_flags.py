@@ -57,9 +57,8 @@ def _define_adafilter_flags(define):
         "gate_policy",
         "learned",
         filter_gate.GATE_POLICIES,
-        "adafilter: learned rounds the gates' probabilities, as the paper does; "
-        "sampled draws by them in training and blends by them afterwards; soft blends; "
-        "random draws without them; all_tuned and all_frozen force every gate.",
+        "adafilter: learned is the paper's; soft does not round the probabilities; "
+        "random draws them; all_tuned and all_frozen force every gate.",
     )
     define.enum(
         "gate_network",
@@ -78,6 +77,14 @@ def _define_adafilter_flags(define):
         1.0,
         "adafilter: divides the logits of the gates.",
         lower_bound=1e-3,
+    )
+    define.float(
+        "gate_noise",
+        0.0,
+        "adafilter: share of the gates that are drawn in training instead of chosen; 0 "
+        "is the paper's.",
+        lower_bound=0.0,
+        upper_bound=1.0,
     )
     define.float(
         "tuned_penalty",

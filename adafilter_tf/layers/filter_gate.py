@@ -3,9 +3,8 @@
 import keras
 from keras import ops
 
-GATE_POLICIES = ("learned", "sampled", "soft", "random", "all_tuned", "all_frozen")
-LEARNED_POLICIES = ("learned", "sampled", "soft")
-_DRAWING_POLICIES = ("sampled", "random")
+GATE_POLICIES = ("learned", "soft", "random", "all_tuned", "all_frozen")
+LEARNED_POLICIES = ("learned", "soft")
 
 
 def hard_gate(probabilities):
@@ -20,15 +19,14 @@ def hard_gate(probabilities):
     Returns:
         A tensor of the same shape and dtype, holding exactly 0 and 1.
     """
-    return _pass_gradient(
-        ops.cast(probabilities > 0.5, probabilities.dtype), probabilities
-    )
+    hard = ops.cast(probabilities > 0.5, probabilities.dtype)
+    return _pass_gradient(hard, probabilities)
 
 
-def _pass_gradient(gates, probabilities):
-    """Returns gates whose gradient is that of the probabilities."""
-    # p - stop_gradient(p) is exactly 0, so the sum stays exactly 0 or 1.
-    return gates + (probabilities - ops.stop_gradient(probabilities))
+def _pass_gradient(gates, means):
+    """Returns the gates, with the gradient of their means."""
+    # x - stop_gradient(x) is exactly 0, so gates of 0 and 1 stay exactly so.
+    return gates + (means - ops.stop_gradient(means))
 
 
 @keras.saving.register_keras_serializable("adafilter_tf")
@@ -37,7 +35,7 @@ class FilterGate(keras.layers.Layer):
 
     Call arguments:
         probabilities: [B, N], values in [0, 1].
-        training: Whether "sampled" and "random" draw.
+        training: Whether gates are drawn.
 
     Returns:
         [B, N] gates: 1 picks the tuned filter, 0 the frozen one, and a value between
@@ -45,21 +43,25 @@ class FilterGate(keras.layers.Layer):
 
     Args:
         policy: "learned" thresholds the probabilities at 0.5 (`hard_gate`), as the
-            paper does. "sampled" draws 0 or 1 by the probabilities in training, for
-            each image and filter, with the gradient passed straight through, and is
-            the draw's mean, the probability, at inference, as in dropout (ours; see
-            docs/experiments.md). "soft" is the probability itself. "random" is
-            "sampled" with equal chances in the place of the probabilities.
-            "all_tuned" is 1 and "all_frozen" 0 for every image and filter.
+            paper does. Its ablations: "soft" is the probability itself; "random" is
+            "learned" with a noise of 1; "all_tuned" is 1 and "all_frozen" 0 for every
+            image and filter.
+        noise: In training, the share of the gates of "learned" and "soft" that are
+            drawn instead of chosen, 0 or 1 with equal chances, for each image and
+            filter. At inference each gate is what it was in training on average, as
+            in dropout: `(1 - noise) * g + noise / 2`. 0 is the paper's; the noise is
+            ours, see docs/experiments.md.
         tuned_penalty: Added to the loss in training, times the mean of the gates over
             images and filters.
         seed: Of the draws; None draws one from Keras' global seed.
 
     Raises:
-        ValueError: When the policy is unknown.
+        ValueError: When the policy is unknown or the noise is not a share.
     """
 
-    def __init__(self, policy="learned", tuned_penalty=0.0, seed=None, **kwargs):
+    def __init__(
+        self, policy="learned", noise=0.0, tuned_penalty=0.0, seed=None, **kwargs
+    ):
         # Half precision would move the threshold.
         kwargs.setdefault("dtype", "float32")
         super().__init__(**kwargs)
@@ -68,10 +70,13 @@ class FilterGate(keras.layers.Layer):
                 f"Received gate policy {policy!r}; allowed are "
                 f"{', '.join(GATE_POLICIES)}."
             )
+        if not 0.0 <= noise <= 1.0:
+            raise ValueError(f"Received noise={noise}; it is a share, 0 to 1.")
         self.policy = policy
+        self.noise = noise
         self.tuned_penalty = tuned_penalty
         self.seed = seed
-        if policy in _DRAWING_POLICIES:
+        if policy == "random" or (policy in LEARNED_POLICIES and noise):
             self.seed_generator = keras.random.SeedGenerator(seed)
 
     def call(self, probabilities, training=None):
@@ -82,23 +87,25 @@ class FilterGate(keras.layers.Layer):
         return gates
 
     def _choose(self, probabilities, training):
-        if self.policy == "learned":
-            return hard_gate(probabilities)
-        if self.policy == "soft":
-            return probabilities
         if self.policy == "all_tuned":
             return ops.ones_like(probabilities)
         if self.policy == "all_frozen":
             return ops.zeros_like(probabilities)
         if self.policy == "random":
-            probabilities = ops.full_like(probabilities, 0.5)
+            means = ops.full_like(probabilities, 0.5)
+        else:
+            soft = self.policy == "soft"
+            means = probabilities if soft else hard_gate(probabilities)
+            if not self.noise:
+                return means
+            means = means + self.noise * (0.5 - means)
         if not training:
-            return probabilities
-        uniform = keras.random.uniform(
-            ops.shape(probabilities), dtype=self.compute_dtype, seed=self.seed_generator
+            return means
+        drawn = keras.random.uniform(
+            ops.shape(means), dtype=self.compute_dtype, seed=self.seed_generator
         )
-        drawn = ops.cast(uniform < probabilities, self.compute_dtype)
-        return _pass_gradient(drawn, probabilities)
+        # A drawn and a chosen gate have this chance together to be 1.
+        return _pass_gradient(ops.cast(drawn < means, self.compute_dtype), means)
 
     def compute_output_spec(self, probabilities, training=None):
         """Returns the shape and dtype of the gates."""
@@ -109,6 +116,7 @@ class FilterGate(keras.layers.Layer):
         return {
             **super().get_config(),
             "policy": self.policy,
+            "noise": self.noise,
             "tuned_penalty": self.tuned_penalty,
             "seed": self.seed,
         }

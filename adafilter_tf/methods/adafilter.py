@@ -18,6 +18,7 @@ def build(
     gate_network: str = "recurrent",
     gated_batch_norm: bool = True,
     frozen_statistics: str = "fixed",
+    gate_noise: float = 0.0,
     tuned_penalty: float = 0.0,
 ) -> keras.Model:
     """Returns a classifier whose images choose between frozen and tuned filters.
@@ -29,11 +30,12 @@ def build(
         gate_units: Width of the gate network.
         gate_initial_bias: 0 starts undecided, above 0 tuned, below 0 frozen.
         gate_temperature: Divides the gates' logits.
-        gate_policy: "learned", "sampled", "soft", "random", "all_tuned" or
-            "all_frozen", see `layers.FilterGate`.
+        gate_policy: "learned"; the ablations "soft", "random", "all_tuned" and
+            "all_frozen" (see `layers.FilterGate`).
         gate_network: "recurrent", or the ablation "feedforward".
         gated_batch_norm: False is the ablation with one plain batch norm.
         frozen_statistics: "fixed" or "adapting" batch statistics of the frozen filters.
+        gate_noise: Share of the gates that are drawn in training (likewise).
         tuned_penalty: Added to the loss, times the share of tuned filters.
 
     Returns:
@@ -58,6 +60,7 @@ def build(
         gate_network=gate_network,
         gated_batch_norm=gated_batch_norm,
         frozen_statistics=frozen_statistics,
+        gate_noise=gate_noise,
         tuned_penalty=tuned_penalty,
     )
     return classifier.add_head(gated, num_classes)

@@ -1,5 +1,8 @@
 """From a pre-trained convolutional network to its gated network."""
 
+import functools
+from collections.abc import Callable
+
 import keras
 
 from adafilter_tf import errors, layers
@@ -23,6 +26,7 @@ def add_gates(
     gate_network: str = "recurrent",
     gated_batch_norm: bool = True,
     frozen_statistics: str = "fixed",
+    gate_noise: float = 0.0,
     tuned_penalty: float = 0.0,
 ) -> keras.Model:
     """Turns a functional Keras CNN into its gated network, weights copied.
@@ -48,6 +52,7 @@ def add_gates(
         gated_batch_norm: False keeps one plain batch norm, which trains, in the place
             of each gated one; it reads the blended outputs of both filter banks.
         frozen_statistics: See `GatedBatchNormalization`.
+        gate_noise: Share of the gates that are drawn in training, see `FilterGate`.
         tuned_penalty: Added to the loss, times the share of tuned filters: the mean of
             the gates over images and over all filters of the network.
 
@@ -75,7 +80,8 @@ def add_gates(
         temperature=gate_temperature,
         name=f"{gate_network}_gate",
     )
-    walk = _Walk(plan, network, gate_policy, frozen_statistics, tuned_penalty)
+    create_gate = functools.partial(layers.FilterGate, gate_policy, gate_noise)
+    walk = _Walk(plan, network, create_gate, frozen_statistics, tuned_penalty)
     images = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name="images"),
         backbone.input,
@@ -101,13 +107,13 @@ class _Walk:
         self,
         plan: gate_plan.Plan,
         network: layers.RecurrentGateCell | layers.FeedforwardGate,
-        gate_policy: str,
+        create_gate: Callable[..., layers.FilterGate],
         frozen_statistics: str,
         tuned_penalty: float,
     ):
         self._plan = plan
         self._network = network
-        self._gate_policy = gate_policy
+        self._create_gate = create_gate
         self._frozen_statistics = frozen_statistics
         self._tuned_penalty = tuned_penalty
         # What the network hands from layer to layer; a feedforward one nothing.
@@ -149,8 +155,8 @@ class _Walk:
         probabilities, *self._state = keras.tree.flatten(outputs)
         # Each filter weighs the same, in a narrow layer and in a wide one.
         share = self._plan.filters[name] / sum(self._plan.filters.values())
-        return layers.FilterGate(
-            self._gate_policy, self._tuned_penalty * share, name=f"{name}_gate"
+        return self._create_gate(
+            tuned_penalty=self._tuned_penalty * share, name=f"{name}_gate"
         )(probabilities)
 
 

@@ -78,24 +78,48 @@ def test_random_gates_are_their_expectation_at_inference():
     assert np.array(gates).tolist() == [[0.5, 0.5]]
 
 
-def test_sampled_gates_are_drawn_by_their_probabilities():
-    probabilities = np.tile(np.linspace(0, 1, 5, dtype="float32"), (4000, 1))
-    gate = layers.FilterGate("sampled", seed=1)
+def test_noise_draws_its_share_of_the_gates():
+    probabilities = np.tile(np.array([[0.2, 0.7]], "float32"), (20_000, 1))
+    gate = layers.FilterGate(noise=0.4, seed=1)
     gates = np.array(gate(probabilities, training=True))
     assert set(np.unique(gates)) == {0.0, 1.0}
-    # Five standard errors of the mean of 4,000 tosses; never at 0 and always at 1.
-    np.testing.assert_allclose(gates.mean(axis=0), probabilities[0], atol=0.04)
-    assert gates[:, 0].max() == 0.0 and gates[:, -1].min() == 1.0
+    # A fifth of the gates is not what was chosen; five standard errors of its mean.
+    np.testing.assert_allclose(gates.mean(axis=0), [0.2, 0.8], atol=0.0142)
+    assert np.array_equal(gate(probabilities[:1]), np.array([[0.2, 0.8]], "float32"))
 
 
-def test_sampled_gates_pass_the_gradient_and_are_their_mean_at_inference():
+def test_noise_of_soft_gates_draws_them_by_their_mean():
+    probabilities = np.full((20_000, 1), 0.1, "float32")
+    gate = layers.FilterGate("soft", noise=0.5, seed=1)
+    gates = np.array(gate(probabilities, training=True))
+    assert set(np.unique(gates)) == {0.0, 1.0}
+    assert abs(gates.mean() - 0.3) < 0.0163  # five standard errors
+    np.testing.assert_allclose(gate(probabilities[:1]), [[0.3]], rtol=1e-6)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_gradient_passes_through_the_share_that_is_chosen(training):
     probabilities = tf.constant([[0.1, 0.5, 0.9]])
-    gate = layers.FilterGate("sampled")
+    gate = layers.FilterGate(noise=0.25)
     with tf.GradientTape() as tape:
         tape.watch(probabilities)
-        loss = tf.reduce_sum([[3.0, -2.0, 7.0]] * gate(probabilities, training=True))
-    assert tape.gradient(loss, probabilities).numpy().tolist() == [[3.0, -2.0, 7.0]]
-    assert np.array_equal(gate(probabilities, training=False), probabilities)
+        loss = tf.reduce_sum(
+            [[4.0, -8.0, 12.0]] * gate(probabilities, training=training)
+        )
+    assert tape.gradient(loss, probabilities).numpy().tolist() == [[3.0, -6.0, 9.0]]
+
+
+@pytest.mark.parametrize(("policy", "value"), [("all_tuned", 1), ("all_frozen", 0)])
+def test_forced_gates_have_no_noise(policy, value):
+    gate = layers.FilterGate(policy, noise=1.0)
+    gates = gate(np.full((2, 50), 0.5, "float32"), training=True)
+    assert np.unique(gates).tolist() == [value]
+
+
+@pytest.mark.parametrize("noise", [-0.1, 1.1])
+def test_noise_is_a_share(noise):
+    with pytest.raises(ValueError, match=f"noise={noise}; it is a share, 0 to 1"):
+        layers.FilterGate(noise=noise)
 
 
 def test_penalty_is_a_loss_in_training_alone():
@@ -108,7 +132,7 @@ def test_penalty_is_a_loss_in_training_alone():
 
 
 def test_config_rebuilds_the_layer():
-    gate = layers.FilterGate("random", tuned_penalty=0.1, seed=3)
+    gate = layers.FilterGate("soft", noise=0.5, tuned_penalty=0.1, seed=3)
     rebuilt = layers.FilterGate.from_config(gate.get_config())
     assert rebuilt.get_config() == gate.get_config()
 

@@ -16,6 +16,7 @@ def test_hyperparameters_are_the_keyword_arguments():
         "gate_network",
         "gated_batch_norm",
         "frozen_statistics",
+        "gate_noise",
         "tuned_penalty",
     )
 

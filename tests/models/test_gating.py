@@ -25,6 +25,7 @@ OPTIONS = [
     *({"gate_policy": policy} for policy in GATE_POLICIES),
     {"gate_network": "feedforward"},
     {"gated_batch_norm": False},
+    {"gate_noise": 0.5},
     {"gate_policy": "soft", "gate_network": "feedforward", "gated_batch_norm": False},
 ]
 
