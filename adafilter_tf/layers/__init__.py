@@ -7,6 +7,10 @@ from adafilter_tf.layers.feedforward_gate import FeedforwardGate
 from adafilter_tf.layers.filter_gate import FilterGate, hard_gate
 from adafilter_tf.layers.gated_batch_norm import GatedBatchNormalization
 from adafilter_tf.layers.gated_conv import GatedConv2D
+from adafilter_tf.layers.gated_dense import GatedDense
+from adafilter_tf.layers.gated_layer_norm import GatedLayerNormalization
+from adafilter_tf.layers.gated_scale import GatedScale
+from adafilter_tf.layers.gated_separable_conv import GatedSeparableConv2D
 from adafilter_tf.layers.pixel_normalization import PixelNormalization
 from adafilter_tf.layers.policy_network import PolicyNetwork
 from adafilter_tf.layers.recurrent_gate import RecurrentGateCell
@@ -20,6 +24,10 @@ __all__ = [
     "FilterGate",
     "GatedBatchNormalization",
     "GatedConv2D",
+    "GatedDense",
+    "GatedLayerNormalization",
+    "GatedScale",
+    "GatedSeparableConv2D",
     "PixelNormalization",
     "PolicyNetwork",
     "RecurrentGateCell",

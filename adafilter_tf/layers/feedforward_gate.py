@@ -19,7 +19,7 @@ class FeedforwardGate(keras.layers.Layer):
     every dtype policy, as the recurrent one does.
 
     Call arguments:
-        inputs: [B, H, W, C_step], the input of the gated layer `step`.
+        inputs: [B, H, W, C_step], or [B, C_step], the input of the gated layer `step`.
         step: Index of the gated layer.
 
     Returns:
@@ -67,7 +67,7 @@ class FeedforwardGate(keras.layers.Layer):
 
     def call(self, inputs, step=0):
         """Returns the probabilities of one gated layer."""
-        embedded = ops.tanh(self.embeddings[step](ops.mean(inputs, axis=(1, 2))))
+        embedded = ops.tanh(self.embeddings[step](gate_projections.pool(inputs)))
         return ops.sigmoid(self.filter_logits[step](embedded) / self.temperature)
 
     def compute_output_spec(self, inputs, step=0):

@@ -1,6 +1,7 @@
 """The dense projections of each gated layer, which the gate networks have in common."""
 
 import keras
+from keras import ops
 
 
 def create_projections(layer, layer_names, channels, filters, *, units, initial_bias):
@@ -54,6 +55,12 @@ def build_projections(layer) -> None:
         embedding.build((None, channels))
     for filter_logits in layer.filter_logits:
         filter_logits.build((None, layer.units))
+
+
+def pool(inputs):
+    """Returns the mean of [B, ..., C] over all positions, [B, C]."""
+    axes = tuple(range(1, len(inputs.shape) - 1))
+    return ops.mean(inputs, axis=axes) if axes else inputs
 
 
 def get_projections_config(layer) -> dict:

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from adafilter_tf.layers import branches
+
 FROZEN_STATISTICS = ("fixed", "adapting")
 
 
@@ -21,14 +23,14 @@ class GatedBatchNormalization(keras.layers.Layer):
     norm of fine-tuning. The frozen branch's gamma and beta never change.
 
     Call arguments:
-        frozen, tuned: [B, H, W, N], the two branches; one tensor twice for a batch norm
-            that follows no gated convolution.
+        frozen, tuned: [B, H, W, N] or [B, N], the two branches; one tensor twice for a
+            batch norm that follows no gated layer.
         gates: [B, N] in {0, 1}, 1 = tuned.
         training: Whether batch statistics are used; a layer with `trainable=False` uses
             the moving ones.
 
     Returns:
-        [B, H, W, N].
+        Of the shape of `frozen`.
 
     Args:
         momentum, epsilon, center, scale, synchronized: As in
@@ -90,7 +92,8 @@ class GatedBatchNormalization(keras.layers.Layer):
         training = bool(training) and self.trainable
         # Half precision has neither the range nor the digits for the statistics.
         frozen, tuned = (ops.cast(branch, "float32") for branch in (frozen, tuned))
-        gates = ops.expand_dims(ops.cast(gates, "float32"), (1, 2))  # [B, 1, 1, N]
+        gates = ops.cast(gates, "float32")
+        gates = branches.expand_gates(gates, len(frozen.shape))  # [B, 1, 1, N]
         adapting = training and self.frozen_statistics == "adapting"
         frozen_scale, frozen_offset = self._affine("frozen", frozen, adapting)
         tuned_scale, tuned_offset = self._affine("tuned", tuned, training)
@@ -124,7 +127,9 @@ class GatedBatchNormalization(keras.layers.Layer):
         mean, variance = moving_mean, moving_variance
         if use_batch_statistics:
             mean, variance = ops.moments(
-                inputs, axes=(0, 1, 2), synchronized=self.synchronized
+                inputs,
+                axes=tuple(range(len(inputs.shape) - 1)),
+                synchronized=self.synchronized,
             )
             for moving, batch in ((moving_mean, mean), (moving_variance, variance)):
                 moving.assign(

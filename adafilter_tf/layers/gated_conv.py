@@ -140,6 +140,12 @@ class GatedConv2D(keras.layers.Layer):
 
     def _convolve(self, inputs, kernel, bias):
         convolve = ops.depthwise_conv if self.depthwise else ops.conv
+        one_channel_each = 1 < self.groups == inputs.shape[-1]
+        if one_channel_each and len(set(self.strides)) == 1:
+            # The same sums; on a CPU TensorFlow knows a grouped convolution only
+            # compiled, anew at each eager call.
+            kernel = ops.reshape(kernel, (*self.kernel_size, self.groups, -1))
+            convolve = ops.depthwise_conv
         outputs = convolve(
             inputs,
             kernel,

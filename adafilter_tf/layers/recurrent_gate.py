@@ -27,7 +27,7 @@ class RecurrentGateCell(keras.layers.Layer):
     and a state that is carried over a hundred layers do not survive half precision.
 
     Call arguments:
-        inputs: [B, H, W, C_step], the input of the gated layer `step`.
+        inputs: [B, H, W, C_step], or [B, C_step], the input of the gated layer `step`.
         hidden, carry: [B, units], the state after the layer before; None for zeros.
         step: Index of the gated layer.
 
@@ -85,7 +85,7 @@ class RecurrentGateCell(keras.layers.Layer):
 
     def call(self, inputs, hidden=None, carry=None, step=0):
         """Returns the probabilities of one gated layer and the next state."""
-        embedded = self.embeddings[step](ops.mean(inputs, axis=(1, 2)))
+        embedded = self.embeddings[step](gate_projections.pool(inputs))
         if hidden is None:
             hidden = carry = ops.zeros_like(embedded)
         output, (hidden, carry) = self.cell(embedded, [hidden, carry])
