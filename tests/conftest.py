@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import optimization, training
+from adafilter_tf.models import conversion
 
 
 @pytest.fixture(autouse=True)
@@ -23,11 +24,13 @@ def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
     """Gives statistics and biases values that show when they are left out."""
     rng = np.random.default_rng(seed)
     for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
+        if isinstance(layer, keras.Model):
+            randomize(layer, seed)
+        elif isinstance(layer, conversion.CHANNEL_LAYERS):
             layer.set_weights(
                 [rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()]
             )
-        elif isinstance(layer, keras.layers.Normalization):
+        elif isinstance(layer, keras.layers.Normalization) and layer.weights:
             mean, variance, count = layer.get_weights()
             channels = np.arange(len(mean))
             layer.set_weights([channels + 0.5, channels + 2.0, count])

@@ -14,16 +14,16 @@ class Plan:
     """Which layers become gated ones.
 
     Attributes:
-        convolutions: Names of the convolutions that get gates.
-        batch_norms: Name of each gated batch norm to the name of the convolution whose
-            branches it reads, or None where it follows no gated convolution and
-            chooses by gates of its own.
+        filter_layers: Names of the convolutions and dense layers that get gates.
+        channel_layers: Name of each gated batch norm, layer norm and layer scale to the
+            name of the filter layer whose branches it reads, or None where it follows
+            no gated one and chooses by gates of its own.
         frozen: Names of the layers before the first gated one.
         channels, filters: Of each layer with gates of its own, in order.
     """
 
-    convolutions: frozenset[str]
-    batch_norms: dict[str, str | None]
+    filter_layers: frozenset[str]
+    channel_layers: dict[str, str | None]
     frozen: frozenset[str]
     channels: dict[str, int]
     filters: dict[str, int]
@@ -48,23 +48,23 @@ def plan_gates(
     start = _first_gated(calls, gate_from)
     frozen, gated = calls[:start], calls[start:]
     readers = collections.Counter(name for call in calls for name in call.inputs)
-    convolutions, batch_norms, channels, filters = {}, {}, {}, {}
+    filter_layers, channel_layers, channels, filters = {}, {}, {}, {}
     for call in gated:
         layer = call.layer
-        if type(layer) in conversion.CONVOLUTIONS:
-            conversion.check_convolution(layer)
-            convolutions[layer.name] = layer
-        elif type(layer) in conversion.BATCH_NORMS:
-            if not gated_batch_norm:
+        if type(layer) in conversion.FILTER_LAYERS:
+            conversion.check(layer)
+            filter_layers[layer.name] = layer
+        elif type(layer) in conversion.CHANNEL_LAYERS:
+            if _is_batch_norm(layer) and not gated_batch_norm:
                 continue
-            conversion.check_batch_norm(layer)
+            conversion.check(layer)
             (source,) = call.inputs
             paired = (
-                source in convolutions
+                source in filter_layers
                 and readers[source] == 1
-                and convolutions[source].activation is keras.activations.linear
+                and filter_layers[source].activation is keras.activations.linear
             )
-            batch_norms[layer.name] = source if paired else None
+            channel_layers[layer.name] = source if paired else None
             if paired:
                 continue
         elif isinstance(layer, conversion.CONSTANT_LAYERS) or not getattr(
@@ -74,24 +74,32 @@ def plan_gates(
         else:
             raise errors.RunError(
                 f"Layer {layer.name!r} of type {type(layer).__name__} has weights and "
-                "no gated form; gated are Conv2D, DepthwiseConv2D and "
-                "BatchNormalization. Set gate_from to a layer after it, or set its "
-                "trainable to False to keep it frozen."
+                f"no gated form; gated are {_list_types()}. Set gate_from to a layer "
+                "after it, or set its trainable to False to keep it frozen."
             )
         channels[layer.name] = layer.input.shape[-1]
         filters[layer.name] = layer.output.shape[-1]
     if not filters:
         raise errors.RunError(
-            f"The backbone {backbone.name!r} has no convolution to gate from "
+            f"The backbone {backbone.name!r} has no layer to gate from "
             f"{gate_from or 'its input'!r} on; choose an earlier gate_from."
         )
     return Plan(
-        convolutions=frozenset(convolutions),
-        batch_norms=batch_norms,
+        filter_layers=frozenset(filter_layers),
+        channel_layers=channel_layers,
         frozen=frozenset(call.layer.name for call in frozen),
         channels=channels,
         filters=filters,
     )
+
+
+def _is_batch_norm(layer: keras.Layer) -> bool:
+    return type(layer) is keras.layers.BatchNormalization
+
+
+def _list_types() -> str:
+    types = (*conversion.FILTER_LAYERS, *conversion.CHANNEL_LAYERS)
+    return ", ".join(each.__name__ for each in types)
 
 
 def check_ends(backbone: keras.Model) -> None:
@@ -113,10 +121,8 @@ def _first_gated(calls: list[graph.Call], gate_from: str | None) -> int:
     for index, call in enumerate(calls):
         if call.layer.name.startswith(gate_from):
             return index
-    convolutions = [
-        c.layer.name for c in calls if type(c.layer) in conversion.CONVOLUTIONS
-    ]
+    names = [c.layer.name for c in calls if type(c.layer) in conversion.FILTER_LAYERS]
     raise errors.RunError(
         f"Received gate_from={gate_from!r}; no layer of the backbone has a name that "
-        f"starts so. Its convolutions are {', '.join(convolutions)}."
+        f"starts so. Its convolutions are {', '.join(names)}."
     )

@@ -7,7 +7,7 @@ import keras
 
 from adafilter_tf import errors, layers
 from adafilter_tf.layers import filter_gate
-from adafilter_tf.models import conversion, gate_plan
+from adafilter_tf.models import conversion, gate_plan, inlining
 
 GATE_NETWORKS = {
     "recurrent": layers.RecurrentGateCell,
@@ -31,13 +31,14 @@ def add_gates(
 ) -> keras.Model:
     """Turns a functional Keras CNN into its gated network, weights copied.
 
-    Every convolution gets a frozen and a tuned filter bank, every batch norm a frozen
-    and a tuned set of terms, and one `RecurrentGateCell` named "recurrent_gate" chooses
-    between them for each image. A batch norm that directly follows a convolution shares
-    its gates; any other one (pre-activation networks, DenseNet) has gates of its own,
-    so that gates of 0 are the pre-trained network and gates of 1 are fine-tuning, whole
-    and exactly. The gates of layer X are the output of the layer "X_gate". The paper's
-    ablations are options.
+    Every convolution and dense layer gets a frozen and a tuned filter bank, every batch
+    norm, layer norm and layer scale a frozen and a tuned set of terms, and one
+    `RecurrentGateCell` named "recurrent_gate" chooses between them for each image. A
+    norm or scale that directly follows a convolution or dense layer shares its gates;
+    any other one (pre-activation networks, DenseNet) has gates of its own, so that
+    gates of 0 are the pre-trained network and gates of 1 are fine-tuning, whole and
+    exactly. The gates of layer X are the output of the layer "X_gate". Models inside
+    the backbone become layers of it. The paper's ablations are options.
 
     Args:
         backbone: Functional model with one input [B, H, W, C], channels last.
@@ -50,7 +51,8 @@ def add_gates(
         gate_network: "recurrent", or "feedforward" for a `FeedforwardGate` named
             "feedforward_gate".
         gated_batch_norm: False keeps one plain batch norm, which trains, in the place
-            of each gated one; it reads the blended outputs of both filter banks.
+            of each gated one; it reads the blended outputs of both filter banks. Layer
+            norms and layer scales stay gated.
         frozen_statistics: See `GatedBatchNormalization`.
         gate_noise: Share of the gates that are drawn in training, see `FilterGate`.
         tuned_penalty: Added to the loss, times the share of tuned filters: the mean of
@@ -70,6 +72,7 @@ def add_gates(
             f"Received gate_network={gate_network!r}; allowed are "
             f"{', '.join(GATE_NETWORKS)}."
         )
+    backbone = inlining.inline_models(backbone)
     plan = gate_plan.plan_gates(backbone, gate_from, gated_batch_norm=gated_batch_norm)
     network = GATE_NETWORKS[gate_network](
         layer_names=list(plan.filters),
@@ -96,7 +99,7 @@ def add_gates(
     # reaches the weights.
     network.trainable = gate_policy in filter_gate.LEARNED_POLICIES
     gated.name = f"{backbone.name}_gated"
-    _copy_weights(backbone, gated)
+    _copy_weights(backbone, gated, plan)
     return gated
 
 
@@ -118,16 +121,14 @@ class _Walk:
         self._tuned_penalty = tuned_penalty
         # What the network hands from layer to layer; a feedforward one nothing.
         self._state = ()
-        # Convolution to the frozen branch, the tuned branch and the gates of its
-        # batch norm.
+        # Filter layer to the frozen branch, the tuned branch and the gates of its
+        # norm or scale.
         self._branches: dict[str, tuple] = {}
 
     def convert(self, layer):
         """Returns the gated form of a layer, or a copy of it, without weights."""
-        if layer.name in self._plan.convolutions:
-            return conversion.convert_convolution(layer)
-        if layer.name in self._plan.batch_norms:
-            return conversion.convert_batch_norm(layer, self._frozen_statistics)
+        if layer.name in (*self._plan.filter_layers, *self._plan.channel_layers):
+            return conversion.convert(layer, self._frozen_statistics)
         clone = type(layer).from_config(layer.get_config())
         if layer.name in self._plan.frozen and isinstance(clone, keras.Layer):
             clone.trainable = False
@@ -136,14 +137,16 @@ class _Walk:
     def call(self, layer, *args, **kwargs):
         """Calls a converted layer on what the backbone's layer reads."""
         name = layer.name
-        if name in self._plan.batch_norms:
-            reads = self._branches.get(self._plan.batch_norms[name])
+        if name in self._plan.channel_layers:
+            reads = self._branches.get(self._plan.channel_layers[name])
             reads = reads or (*args, *args, self._gate(name, *args))
-            return layer(*reads, training=kwargs.get("training"))
-        if name not in self._plan.convolutions:
+            # Of Keras' call arguments, such as an empty mask, only this one counts.
+            options = {k: v for k, v in kwargs.items() if k == "training"}
+            return layer(*reads, **options)
+        if name not in self._plan.filter_layers:
             return layer(*args, **kwargs)
         gates = self._gate(name, *args)
-        if name not in self._plan.batch_norms.values():
+        if name not in self._plan.channel_layers.values():
             return layer(*args, gates)
         frozen, tuned = layer(*args)
         self._branches[name] = (frozen, tuned, gates)
@@ -160,17 +163,14 @@ class _Walk:
         )(probabilities)
 
 
-def _copy_weights(backbone: keras.Model, gated: keras.Model) -> None:
+def _copy_weights(backbone: keras.Model, gated: keras.Model, plan) -> None:
     """Copies each weight of the backbone, into both branches of a gated layer."""
+    converted = plan.filter_layers | plan.channel_layers.keys()
     for source in backbone.layers:
         if not source.weights:
             continue
         target = gated.get_layer(source.name)
-        if isinstance(target, layers.GatedConv2D | layers.GatedBatchNormalization):
-            for weight in source.weights:
-                for branch in ("frozen", "tuned"):
-                    # A copy for each: JAX refuses to update weights that share memory.
-                    value = keras.ops.convert_to_numpy(weight).copy()
-                    getattr(target, f"{branch}_{weight.name}").assign(value)
+        if source.name in converted:
+            conversion.copy_to_branches(source, target)
         else:
             conversion.copy_weights(source, target)
