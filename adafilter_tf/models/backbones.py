@@ -10,7 +10,7 @@ from collections.abc import Callable
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import resnet14
+from adafilter_tf.models import inlining, resnet14
 
 _WEIGHTS_FOLDER = pathlib.Path(__file__).parent / "weights"
 # What the networks of keras.applications were trained on: keras.src.applications,
@@ -50,11 +50,22 @@ class BackboneSpec:
     bundled_weights: str | None = None
 
 
-def _application(build: Callable, normalization: dict | None) -> BackboneSpec:
+def _application(
+    name: str,
+    normalization: dict | None,
+    image_size: int = 224,
+    min_image_size: int = 32,
+) -> BackboneSpec:
     def without_top(weights, input_tensor):
+        build = getattr(keras.applications, name)
         return build(include_top=False, weights=weights, input_tensor=input_tensor)
 
-    return BackboneSpec(without_top, normalization)
+    return BackboneSpec(
+        without_top,
+        normalization,
+        image_size=image_size,
+        min_image_size=min_image_size,
+    )
 
 
 def _resnet14(bundled_weights: str, channels: int = 1) -> BackboneSpec:
@@ -75,16 +86,36 @@ BACKBONES = {
     "resnet14": _resnet14("resnet14_fashion_mnist.weights.h5"),
     "resnet14_half": _resnet14("resnet14_fashion_mnist_half.weights.h5"),
     "resnet14_rgb": _resnet14("resnet14_rgb_emoji_openclipart.weights.h5", channels=3),
-    "resnet50": _application(keras.applications.ResNet50, _CAFFE),
-    "resnet101": _application(keras.applications.ResNet101, _CAFFE),
-    "resnet152": _application(keras.applications.ResNet152, _CAFFE),
-    "resnet50v2": _application(keras.applications.ResNet50V2, _PLUS_MINUS_ONE),
-    "resnet101v2": _application(keras.applications.ResNet101V2, _PLUS_MINUS_ONE),
-    "resnet152v2": _application(keras.applications.ResNet152V2, _PLUS_MINUS_ONE),
-    "vgg16": _application(keras.applications.VGG16, _CAFFE),
-    "mobilenetv2": _application(keras.applications.MobileNetV2, _PLUS_MINUS_ONE),
-    "densenet121": _application(keras.applications.DenseNet121, _IMAGENET),
-    "efficientnetb0": _application(keras.applications.EfficientNetB0, None),
+    "resnet50": _application("ResNet50", _CAFFE),
+    "resnet101": _application("ResNet101", _CAFFE),
+    "resnet152": _application("ResNet152", _CAFFE),
+    "resnet50v2": _application("ResNet50V2", _PLUS_MINUS_ONE),
+    "resnet101v2": _application("ResNet101V2", _PLUS_MINUS_ONE),
+    "resnet152v2": _application("ResNet152V2", _PLUS_MINUS_ONE),
+    "vgg16": _application("VGG16", _CAFFE),
+    "vgg19": _application("VGG19", _CAFFE),
+    "densenet121": _application("DenseNet121", _IMAGENET),
+    "densenet169": _application("DenseNet169", _IMAGENET),
+    "densenet201": _application("DenseNet201", _IMAGENET),
+    "inceptionv3": _application("InceptionV3", _PLUS_MINUS_ONE, 299, 75),
+    "inceptionresnetv2": _application("InceptionResNetV2", _PLUS_MINUS_ONE, 299, 75),
+    "xception": _application("Xception", _PLUS_MINUS_ONE, 299, 71),
+    "mobilenet": _application("MobileNet", _PLUS_MINUS_ONE),
+    "mobilenetv2": _application("MobileNetV2", _PLUS_MINUS_ONE),
+    "mobilenetv3small": _application("MobileNetV3Small", None),
+    "mobilenetv3large": _application("MobileNetV3Large", None),
+    "efficientnetb0": _application("EfficientNetB0", None),
+    "efficientnetb2": _application("EfficientNetB2", None, 260),
+    "efficientnetb4": _application("EfficientNetB4", None, 380),
+    "efficientnetv2b0": _application("EfficientNetV2B0", None),
+    "efficientnetv2b3": _application("EfficientNetV2B3", None, 300),
+    "efficientnetv2s": _application("EfficientNetV2S", None, 384),
+    "efficientnetv2m": _application("EfficientNetV2M", None, 480),
+    "convnexttiny": _application("ConvNeXtTiny", None),
+    "convnextsmall": _application("ConvNeXtSmall", None),
+    "convnextbase": _application("ConvNeXtBase", None),
+    "nasnetmobile": _application("NASNetMobile", _PLUS_MINUS_ONE),
+    "nasnetlarge": _application("NASNetLarge", _PLUS_MINUS_ONE, 331),
 }
 
 
@@ -131,7 +162,8 @@ def build_backbone(
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized
-    return keras.Model(pixels, backbone.outputs[0], name=name)
+    # ConvNeXt has models inside; every method is to see their layers.
+    return inlining.inline_models(keras.Model(pixels, backbone.outputs[0], name=name))
 
 
 def get_spec(name: str) -> BackboneSpec:

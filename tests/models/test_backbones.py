@@ -1,11 +1,13 @@
 import hashlib
 import pathlib
+import re
 
+import keras
 import numpy as np
 import pytest
 
-from adafilter_tf import errors
-from adafilter_tf.models import backbones
+from adafilter_tf import errors, layers
+from adafilter_tf.models import backbones, gate_plan
 from tests.conftest import random_images
 
 _BUNDLED = [name for name, s in backbones.BACKBONES.items() if s.bundled_weights]
@@ -30,6 +32,46 @@ def test_card_beside_bundled_weights_has_their_checksum(name):
     sha256 = hashlib.sha256((folder / file_name).read_bytes()).hexdigest()
     card = (folder / file_name.replace(".weights.h5", ".md")).read_text("utf-8")
     assert f"SHA-256 of `{file_name}`:\n\n`{sha256}`" in card
+
+
+# Where Keras keeps the preprocessing that a family's weights were trained with; the
+# first pattern that fits a name counts.
+_PREPROCESSING = {
+    r"resnet\d+v2": keras.applications.resnet_v2,
+    "resnet": keras.applications.resnet,
+    "vgg": keras.applications.vgg16,
+    "densenet": keras.applications.densenet,
+    "inceptionv3": keras.applications.inception_v3,
+    "inceptionresnetv2": keras.applications.inception_resnet_v2,
+    "xception": keras.applications.xception,
+    "mobilenetv3": keras.applications.mobilenet_v3,
+    "mobilenetv2": keras.applications.mobilenet_v2,
+    "mobilenet": keras.applications.mobilenet,
+    "efficientnetv2": keras.applications.efficientnet_v2,
+    "efficientnet": keras.applications.efficientnet,
+    "convnext": keras.applications.convnext,
+    "nasnet": keras.applications.nasnet,
+}
+
+
+@pytest.mark.parametrize("name", [n for n in backbones.BACKBONES if n not in _BUNDLED])
+def test_pixels_are_normalized_as_keras_does_for_the_pretrained_weights(name):
+    family = next(m for p, m in _PREPROCESSING.items() if re.match(p, name))
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 4, 4, 3)).astype("float32")
+    expected = family.preprocess_input(pixels.copy())
+    normalization = backbones.get_spec(name).normalization
+    actual = pixels
+    if normalization is not None:
+        actual = layers.PixelNormalization(**normalization)(pixels)
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-4)
+
+
+def test_convnext_is_flat_and_every_weight_is_gated():
+    backbone = backbones.build_backbone("convnexttiny", image_size=32, weights="random")
+    assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
+    plan = gate_plan.plan_gates(backbone, None)
+    gated = plan.filter_layers | plan.channel_layers.keys()
+    assert {x.name for x in backbone.layers if x.trainable_weights} == gated
 
 
 def test_weights_file_is_read_back(tmp_path):
