@@ -7,7 +7,8 @@ import keras
 OPTIMIZERS = ("sgd", "adamw")
 # The paths of the weights that choose.
 _GATES = "(recurrent_gate|feedforward_gate|policy_network)/.*"
-_UNDECAYED = ["bias", "gamma", "beta"]
+# By their names; Keras gives the factors of ConvNeXt's layer scale none of their own.
+_UNDECAYED = ["bias", "gamma", "beta", r"\bvariable(_\d+)?(:0)?$"]
 
 
 @dataclasses.dataclass(frozen=True)

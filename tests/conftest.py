@@ -7,6 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import numpy as np
 import pytest
+from keras.src.applications import convnext
 
 from adafilter_tf import optimization, training
 from adafilter_tf.models import conversion
@@ -57,6 +58,23 @@ def tiny_resnet(size: int = 8, channels: int = 3) -> keras.Model:
     x = layers.Add(name="stage1_block1_add")([x, y])
     x = layers.ReLU(name="stage1_block1_out")(x)
     return randomize(keras.Model(images, x, name="tiny_resnet"))
+
+
+def tiny_convnext() -> keras.Model:
+    """A separable convolution and a block of ConvNeXt, 12 filters."""
+    layers = keras.layers
+    images = keras.Input((8, 8, 3))
+    x = layers.SeparableConv2D(12, 3, strides=2, padding="same", name="stem_conv")(
+        images
+    )
+    y = layers.LayerNormalization(name="norm")(x)
+    y = layers.Conv2D(12, 3, padding="same", groups=12, name="depthwise")(y)
+    y = layers.LayerNormalization(name="depthwise_norm")(y)
+    y = layers.Dense(24, name="dense1")(y)
+    y = layers.Dense(12, name="dense2")(layers.Activation("gelu")(y))
+    y = convnext.LayerScale(0.5, 12, name="scale")(y)
+    x = layers.LayerNormalization(name="last_norm")(x + y)
+    return randomize(keras.Model(images, x, name="tiny_convnext"))
 
 
 def random_images(*shape: int, seed: int = 0) -> np.ndarray:

@@ -3,8 +3,8 @@ import numpy as np
 import pytest
 
 from adafilter_tf import optimization
-from adafilter_tf.methods import adafilter
-from tests.conftest import compile_sgd, random_images, tiny_resnet
+from adafilter_tf.methods import adafilter, fine_tuning
+from tests.conftest import compile_sgd, random_images, tiny_convnext, tiny_resnet
 
 OPTIONS = optimization.OptimizerOptions(
     "sgd", 0.4, 0.8, 0.01, weight_decay=0.1, warmup_fraction=0.25
@@ -42,11 +42,13 @@ def test_rates_rise_linearly_and_fall_along_a_cosine(step, share):
         assert float(rate) == pytest.approx(share * peak, abs=1e-7)
 
 
-def test_decay_shrinks_kernels_only():
+@pytest.mark.parametrize("method", [adafilter, fine_tuning], ids=["gated", "plain"])
+@pytest.mark.parametrize("backbone", [tiny_resnet, tiny_convnext])
+def test_decay_shrinks_kernels_only(method, backbone):
     optimizer = optimization.create_optimizer(
         optimization.OptimizerOptions("sgd", 0.5, 0.5, 0.5, 0.1, 0.0), total_steps=10
     )
-    model = adafilter.build(tiny_resnet(), 3)
+    model = method.build(backbone(), 3)
     for weight in model.trainable_variables:
         weight.assign(np.ones(weight.shape))
     optimizer.build(model.trainable_variables)

@@ -5,7 +5,7 @@ import pytest
 from adafilter_tf import errors
 from adafilter_tf.methods import adafilter, fine_tuning
 from adafilter_tf.models import choices, classifier, gating
-from tests.conftest import compile_sgd, random_images, tiny_resnet, train
+from tests.conftest import compile_sgd, random_images, tiny_convnext, tiny_resnet, train
 
 
 def same_head(*models):
@@ -14,10 +14,13 @@ def same_head(*models):
         model.get_layer("head").kernel.assign(kernel)
 
 
-@pytest.mark.parametrize("gated_batch_norm", [True, False])
-def test_all_gates_tuned_is_standard_fine_tuning_step_by_step(gated_batch_norm):
+@pytest.mark.parametrize(
+    ("build", "gated_batch_norm"),
+    [(tiny_resnet, True), (tiny_resnet, False), (tiny_convnext, True)],
+)
+def test_all_gates_tuned_is_standard_fine_tuning_step_by_step(build, gated_batch_norm):
     """I2, gates 1."""
-    backbone = tiny_resnet()
+    backbone = build()
     tuned = compile_sgd(
         adafilter.build(
             backbone, 3, gate_policy="all_tuned", gated_batch_norm=gated_batch_norm
