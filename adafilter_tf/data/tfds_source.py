@@ -65,8 +65,9 @@ def _builder(name: str, data_dir: str):
 def _image_and_label(name: str, info) -> tuple[str, str]:
     import tensorflow_datasets as tfds
 
-    keys = info.supervised_keys
-    if keys is not None and set(keys) <= set(info.features) and len(keys) == 2:
+    # DTD, for one, has both features and does not say that they are a pair.
+    keys = info.supervised_keys or ("image", "label")
+    if set(keys) <= set(info.features) and len(keys) == 2:
         image, label = (info.features[key] for key in keys)
         if isinstance(image, tfds.features.Image) and isinstance(
             label, tfds.features.ClassLabel
@@ -74,8 +75,9 @@ def _image_and_label(name: str, info) -> tuple[str, str]:
             return keys
     raise errors.UsageError(
         f"dataset=tfds:{name} is not a data set of images with one class label each "
-        f"(its supervised keys: {keys}; its features: {', '.join(info.features)}); "
-        "choose one that is, or bring image files with folder:PATH."
+        f"(its supervised keys: {info.supervised_keys}; its features: "
+        f"{', '.join(info.features)}); choose one that is, or bring image files with "
+        "folder:PATH."
     )
 
 

@@ -73,6 +73,12 @@ def test_data_set_without_image_and_label_is_refused(tmp_path):
         sources.load_source("imdb_reviews", data_dir=str(tmp_path))
 
 
+def test_data_set_of_videos_is_refused(tmp_path):
+    message = "ucf101_1 is not .* supervised keys: None; its features: video, label.;"
+    with pytest.raises(errors.UsageError, match=message):
+        sources.load_source("ucf101/ucf101_1", data_dir=str(tmp_path))
+
+
 def _failing_download(error):
     def download_and_prepare(self):
         raise error
