@@ -19,6 +19,7 @@ from adafilter_tf import (
     flagfile,
     model_file,
     prediction,
+    reference_bands,
     run_dir,
     run_export,
     settings,
@@ -145,7 +146,7 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
             len(examples.train.class_names),
             synchronized=strategy.num_replicas_in_sync > 1,
         )
-    return training_run.train(
+    metrics = training_run.train(
         model,
         examples,
         folder,
@@ -161,6 +162,21 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
             "seed": FLAGS.seed,
         },
     )
+    _compare_with_published(method, metrics)
+    return metrics
+
+
+def _compare_with_published(method: str, metrics: dict) -> None:
+    """Warns of an accuracy far below what such a run is known to reach."""
+    warning = reference_bands.describe_shortfall(
+        FLAGS.dataset,
+        FLAGS.backbone,
+        metrics["test_accuracy"],
+        weights=FLAGS.weights,
+        frozen=method == "fine_tuning" and FLAGS.tune_blocks == "none",
+    )
+    if warning and FLAGS.examples_per_class is None:
+        logging.warning("%s", warning)
 
 
 def _load_splits(folder: run_dir.RunDir) -> Splits:
