@@ -1,5 +1,6 @@
 """Shared by all tests: small networks whose every weight says something."""
 
+import contextlib
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -101,13 +102,12 @@ def train(model: keras.Model, steps: int = 5) -> list[float]:
     return [float(model.train_on_batch(images, LABELS)[0]) for _ in range(steps)]
 
 
-@pytest.fixture
-def mock_flowers(tmp_path):
-    """Oxford Flowers 102 as TFDS knows it, with 6 random images a split."""
+@contextlib.contextmanager
+def mock_tfds(name: str, split_names, folder, **options):
+    """A data set as TFDS knows it, with 6 random images a split; see `mock_data`."""
     import tensorflow_datasets as tfds
 
-    folder = tmp_path / "metadata"
-    builder = tfds.builder("oxford_flowers102", data_dir=str(folder))
+    builder = tfds.builder(name, data_dir=str(folder))
     template = tfds.core.ShardedFileTemplate(
         data_dir=builder.data_dir,
         dataset_name=builder.name,
@@ -120,10 +120,18 @@ def mock_flowers(tmp_path):
             num_bytes=0,
             filename_template=template.replace(split=name),
         )
-        for name in ("train", "validation", "test")
+        for name in split_names
     ]
     builder.info.set_splits(tfds.core.splits.SplitDict(splits))
     (folder / builder.info.full_name).mkdir(parents=True)
     builder.info.write_to_directory(builder.data_dir)
-    with tfds.testing.mock_data(num_examples=6, data_dir=str(folder)):
+    with tfds.testing.mock_data(num_examples=6, data_dir=str(folder), **options):
+        yield
+
+
+@pytest.fixture
+def mock_flowers(tmp_path):
+    """Oxford Flowers 102 as TFDS knows it, with 6 random images a split."""
+    splits = ("train", "validation", "test")
+    with mock_tfds("oxford_flowers102", splits, tmp_path / "metadata"):
         yield
