@@ -1,10 +1,10 @@
 """Checkpoints that are whole or do not count.
 
 A checkpoint is the folder `step_<number>` with `arrays.npz`, every variable of model
-and optimizer (seed generators and moving statistics included), and `checkpoint.json`
-with the SHA-256 of that file. It is written under another name and renamed, so a killed
-write leaves nothing that looks like a checkpoint, and a damaged file is found on
-reading.
+and optimizer (seed generators and moving statistics included), `metrics.npz`, the
+metrics of the epoch so far, and `checkpoint.json` with the SHA-256 of both and of
+what it says itself. It is written under another name and renamed, so a killed write
+leaves nothing that looks like a checkpoint, and a damaged file is found on reading.
 """
 
 import dataclasses
@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import shutil
+import zipfile
 
 import keras
 import numpy as np
@@ -20,7 +21,7 @@ from absl import logging
 
 from adafilter_tf import errors
 
-_KEPT = 2
+_FILES = ("arrays.npz", "metrics.npz")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,26 +33,40 @@ class CheckpointInfo:
         method: The fine-tuning method that built the model.
         num_classes: K.
         train_seconds: Time spent in training up to it.
+        rollbacks: Number of returns to an earlier checkpoint up to it.
     """
 
     step: int
     method: str
     num_classes: int
     train_seconds: float
+    rollbacks: int = 0
 
 
 def save_checkpoint(
-    folder: str | os.PathLike, model: keras.Model, info: CheckpointInfo
+    folder: str | os.PathLike,
+    model: keras.Model,
+    info: CheckpointInfo,
+    *,
+    keep: int = 3,
 ) -> None:
-    """Writes a checkpoint of a compiled model and drops all but the newest two.
+    """Writes a checkpoint of a compiled model and drops all but the newest.
+
+    Args:
+        folder: Of the checkpoints of one training; made when missing.
+        model: Compiled.
+        info: What the checkpoint says of itself.
+        keep: Number of checkpoints that stay, at least 1.
 
     Raises:
-        RunError: When a weight is not finite; nothing is written then.
+        NonFiniteError: When a weight is not finite; nothing is written then.
+        RunError: When it cannot be written, on a full disk for instance; the earlier
+            checkpoints are whole then.
     """
     arrays = [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
     for variable, array in zip(_variables(model), arrays, strict=True):
         if not np.all(np.isfinite(array)):
-            raise errors.RunError(
+            raise errors.NonFiniteError(
                 f"The weight {variable.path} is not finite at step {info.step}; no "
                 "checkpoint was written. Lower --learning_rate, --head_learning_rate "
                 "or --gate_learning_rate and start again: the run goes on from its "
@@ -59,19 +74,57 @@ def save_checkpoint(
             )
     target = pathlib.Path(folder) / f"step_{info.step:09d}"
     temporary = target.with_name(f".{target.name}.writing")
-    for leftover in (temporary, target):
-        shutil.rmtree(leftover, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    with open(temporary / "arrays.npz", "wb") as file:
-        np.savez(file, *arrays)
-        _sync(file)
-    digest = _sha256(temporary / "arrays.npz")
-    with open(temporary / "checkpoint.json", "w") as file:
-        json.dump({**dataclasses.asdict(info), "sha256": digest}, file)
-        _sync(file)
-    os.rename(temporary, target)
-    for old in sorted(pathlib.Path(folder).glob("step_*"))[:-_KEPT]:
-        shutil.rmtree(old)
+    shutil.rmtree(temporary, ignore_errors=True)
+    try:
+        temporary.mkdir(parents=True)
+        for name, content in zip(_FILES, (arrays, _metrics(model)), strict=True):
+            with open(temporary / name, "wb") as file:
+                np.savez(file, *content)
+                _sync(file)
+        digests = _digests(temporary, dataclasses.asdict(info))
+        with open(temporary / "checkpoint.json", "w") as file:
+            json.dump({**dataclasses.asdict(info), "sha256": digests}, file)
+            _sync(file)
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(temporary, target)
+    except OSError as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise _write_error(target, error) from error
+    _drop_old(target, keep)
+
+
+def save_arrays(path: pathlib.Path, arrays: list[np.ndarray]) -> None:
+    """Writes arrays to a file that is whole or not there.
+
+    Raises:
+        RunError: When it cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(temporary, "wb") as file:
+            np.savez(file, *arrays)
+            _sync(file)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise _write_error(path, error) from error
+
+
+def load_arrays(path: pathlib.Path) -> list[np.ndarray]:
+    """Returns the arrays of a file.
+
+    Raises:
+        RunError: When the file is missing or damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return [archive[f"arr_{index}"] for index in range(len(archive.files))]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise errors.RunError(
+            f"{path} cannot be read: {error}. The run needs it to go on; start it anew "
+            "in another --output_dir."
+        ) from error
 
 
 def find_checkpoint(
@@ -94,10 +147,10 @@ def find_checkpoint(
     for path in sorted(pathlib.Path(folder).glob("step_*"), reverse=True):
         try:
             fields = json.loads((path / "checkpoint.json").read_text())
-            if fields.pop("sha256") != _sha256(path / "arrays.npz"):
+            if fields.pop("sha256") != _digests(path, fields):
                 raise ValueError("its SHA-256 differs from the one it was written with")
             info = CheckpointInfo(**fields)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
             logging.warning("Passing over the damaged checkpoint %s: %s", path, error)
             continue
         _check_owner(path, info, method, num_classes)
@@ -112,8 +165,7 @@ def load_checkpoint(path: pathlib.Path, model: keras.Model) -> None:
         RunError: When the checkpoint belongs to another architecture.
     """
     variables = _variables(model)
-    with np.load(path / "arrays.npz", allow_pickle=False) as archive:
-        arrays = [archive[f"arr_{index}"] for index in range(len(archive.files))]
+    arrays = load_arrays(path / "arrays.npz")
     shapes = [tuple(variable.shape) for variable in variables]
     if shapes != [array.shape for array in arrays]:
         raise errors.RunError(
@@ -123,6 +175,37 @@ def load_checkpoint(path: pathlib.Path, model: keras.Model) -> None:
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
+
+
+def load_metrics(path: pathlib.Path, model: keras.Model) -> None:
+    """Gives a model's metrics what they had counted of the checkpoint's epoch."""
+    arrays = load_arrays(path / "metrics.npz")
+    if len(arrays) == len(_metrics(model)):
+        for variable, array in zip(model.metrics_variables, arrays, strict=False):
+            variable.assign(array)
+
+
+def _metrics(model: keras.Model) -> list[np.ndarray]:
+    # Those of several replicas are sums that cannot be set from outside of them.
+    if getattr(model.distribute_strategy, "num_replicas_in_sync", 1) > 1:
+        return []
+    return [keras.ops.convert_to_numpy(value) for value in model.metrics_variables]
+
+
+def _drop_old(newest: pathlib.Path, keep: int) -> None:
+    paths = sorted(newest.parent.glob("step_*"))
+    # What lies beyond the newest was found damaged when the run went on before it.
+    place = paths.index(newest) + 1
+    for path in [*paths[: max(0, place - keep)], *paths[place:]]:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def _write_error(path: pathlib.Path, error: OSError) -> errors.RunError:
+    return errors.RunError(
+        f"{path} could not be written: {error.strerror or error}. The earlier "
+        "checkpoints are whole; make room and give the same command again: it goes on "
+        "from the last one."
+    )
 
 
 def _variables(model: keras.Model) -> list[keras.Variable]:
@@ -142,6 +225,15 @@ def _check_owner(path, info, method, num_classes):
                 f"The checkpoint {path} has {name} {found}, this run has {expected}; "
                 "choose another --output_dir or the settings of that run."
             )
+
+
+def _digests(path: pathlib.Path, fields: dict) -> dict[str, str]:
+    """Returns the SHA-256 of a checkpoint's files, and of what it says of itself."""
+    said = json.dumps(fields, sort_keys=True).encode()
+    return {
+        **{name: _sha256(path / name) for name in _FILES},
+        "info": hashlib.sha256(said).hexdigest(),
+    }
 
 
 def _sha256(path: pathlib.Path) -> str:

@@ -12,6 +12,16 @@ class RunError(ValueError):
     exit_code = 1
 
 
+class NonFiniteError(RunError):
+    """A loss or a weight that is no finite number."""
+
+
+class Preempted(RunError):
+    """A run that was asked to end and has saved where it stands."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: the same command goes on
+
+
 class UsageError(RunError):
     """A command line that asks for something that does not exist."""
 

@@ -5,7 +5,8 @@ from absl import flags
 from adafilter_tf import errors, methods
 from adafilter_tf.flags import define_flags
 
-# They say where things are and how they are shown, and change no result.
+# They say where things are and how they are shown, and change no result; a rollback
+# gives one only where a run would stop without.
 UNRECORDED = (
     "mode",
     "output_dir",
@@ -17,6 +18,11 @@ UNRECORDED = (
     "cache",
     "devices",
     "log_every",
+    "checkpoint_steps",
+    "checkpoint_minutes",
+    "keep_checkpoints",
+    "on_non_finite",
+    "max_rollbacks",
     "task",
     "row",
     "seeds",

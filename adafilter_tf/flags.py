@@ -38,6 +38,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     _define_data_flags(define)
     method_flags.define_method_flags(define)
     _define_training_flags(define)
+    _define_safety_flags(define)
     _define_comparison_flags(define)
 
 
@@ -213,6 +214,37 @@ def _define_training_flags(define):
         50,
         "Steps between two points of TensorBoard's batch curve.",
         lower_bound=1,
+    )
+
+
+def _define_safety_flags(define):
+    define.integer(
+        "checkpoint_steps",
+        0,
+        "Steps between two checkpoints within an epoch; 0 for none but at its end.",
+        lower_bound=0,
+    )
+    define.float(
+        "checkpoint_minutes",
+        0.0,
+        "Minutes after which the next step writes a checkpoint; 0 is off.",
+        lower_bound=0.0,
+    )
+    define.integer(
+        "keep_checkpoints",
+        3,
+        "Checkpoints that stay, the newest; the earlier ones serve when it is damaged.",
+        lower_bound=1,
+    )
+    define.enum(
+        "on_non_finite",
+        "stop",
+        ("stop", "rollback"),
+        "A loss or weight that is no finite number ends the run, or takes it back to "
+        "the last checkpoint with half the learning rates.",
+    )
+    define.integer(
+        "max_rollbacks", 3, "Of one run; the next one ends it.", lower_bound=0
     )
 
 

@@ -1,5 +1,6 @@
 """The command line: python -m adafilter_tf.run --flagfile=configs/quickstart.cfg."""
 
+import errno
 import functools
 import json
 import logging as std_logging
@@ -155,6 +156,7 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
         image_options=settings.image_options(FLAGS),
         options=settings.training_options(FLAGS, len(examples.train)),
         augmentation=settings.augmentation(FLAGS),
+        safety=settings.safety_options(FLAGS),
         report={
             "method": method,
             "backbone": FLAGS.backbone,
@@ -264,8 +266,17 @@ def main(argv: list[str]) -> None:
             settings.resolve_defaults(FLAGS)
         MODES[FLAGS.mode]()
     except errors.RunError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        prefix = "" if isinstance(error, errors.Preempted) else "Error: "
+        print(f"{prefix}{error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(
+            f"Error: {error}; make room and give the same command again.",
+            file=sys.stderr,
+        )
+        sys.exit(errors.RunError.exit_code)
     except KeyboardInterrupt:
         print(
             "Interrupted; the same command goes on from the last checkpoint.",

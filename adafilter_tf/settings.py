@@ -1,11 +1,19 @@
 """From the flags of one run to the arguments of the modules that do the work."""
 
+import dataclasses
 import functools
 
 import keras
 from absl import flags
 
-from adafilter_tf import distribution, methods, optimization, training
+from adafilter_tf import (
+    distribution,
+    methods,
+    optimization,
+    training,
+    training_run,
+)
+from adafilter_tf.callbacks import checkpoint
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import sources, splits
 from adafilter_tf.data.examples import Examples, Splits
@@ -114,7 +122,18 @@ def training_options(
     )
 
 
-def _compile(model, *, steps, start_step, values, strategy) -> None:
+def safety_options(values: flags.FlagValues) -> training_run.SafetyOptions:
+    """Returns when a run is saved and what it does when its loss is no number."""
+    names = ("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints")
+    return training_run.SafetyOptions(
+        checkpoints=checkpoint.CheckpointOptions(**_take(values, names)),
+        **_take(values, ("on_non_finite", "max_rollbacks")),
+    )
+
+
+def _compile(
+    model, *, steps, start_step, values, strategy, rate_factor: float = 1.0
+) -> None:
     options = optimization.OptimizerOptions(
         **_take(
             values,
@@ -127,6 +146,10 @@ def _compile(model, *, steps, start_step, values, strategy) -> None:
                 "warmup_fraction",
             ),
         )
+    )
+    rates = ("learning_rate", "head_learning_rate", "gate_learning_rate")
+    options = dataclasses.replace(
+        options, **{name: getattr(options, name) * rate_factor for name in rates}
     )
     with strategy.scope():
         training.compile_model(

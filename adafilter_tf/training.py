@@ -1,7 +1,6 @@
 """Trains a model, stage by stage, from any step to the last one."""
 
 import dataclasses
-import os
 import pathlib
 import re
 import sys
@@ -13,7 +12,7 @@ import tensorflow as tf
 from absl import logging
 
 from adafilter_tf import checkpointing, errors, evaluation, stages
-from adafilter_tf.callbacks import gate_statistics
+from adafilter_tf.callbacks import epoch_metrics, gate_statistics
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples, Splits
@@ -146,36 +145,45 @@ def fit(
         UsageError: When there are fewer epochs than stages.
     """
     ends, start, parts = [], 0, procedure.stages
+    checkpoint = progress.checkpoint
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
         if progress.step > end:
-            ends.append(_read_arrays(progress.stage_ends / f"stage_{index}.npz"))
+            ends.append(
+                checkpointing.load_arrays(progress.stage_ends / f"stage_{index}.npz")
+            )
             start = end
             continue
         parts[index].begin(model)
         procedure.compile(model, steps=end - start, start_step=start)
-        if progress.step > start:
-            checkpointing.load_checkpoint(progress.checkpoint, model)
+        if checkpoint is not None:
+            checkpointing.load_checkpoint(checkpoint, model)
+            checkpoint = None
             logging.info(
                 "Resuming at step %d of %d.", progress.step, options.total_steps
             )
             start = progress.step
-        dataset = pipeline.training_dataset(
-            splits.train,
-            **image_options,
-            global_batch_size=options.batch_size,
-            total_steps=end,
-            start_step=start,
-            seed=options.seed,
-            augmentation=augmentation,
-            cache=options.cache,
-        )
-        epochs = range(start // options.steps_per_epoch, end // options.steps_per_epoch)
-        _fit_stage(model, dataset, options, epochs, callbacks, quiet)
+        for steps in _split_at_epoch(start, end, options.steps_per_epoch):
+            dataset = pipeline.training_dataset(
+                splits.train,
+                **image_options,
+                global_batch_size=options.batch_size,
+                total_steps=steps.stop,
+                start_step=steps.start,
+                seed=options.seed,
+                augmentation=augmentation,
+                cache=options.cache,
+            )
+            first = []
+            if steps.start % options.steps_per_epoch:
+                first = [epoch_metrics.EpochMetrics(progress.checkpoint)]
+            _fit_steps(model, dataset, options, steps, [*first, *callbacks], quiet)
         if index + 1 < len(parts):
             ends.append(model.get_weights())
             if progress.stage_ends is not None:
-                _write_arrays(progress.stage_ends / f"stage_{index}.npz", ends[-1])
+                checkpointing.save_arrays(
+                    progress.stage_ends / f"stage_{index}.npz", ends[-1]
+                )
         start = end
     if procedure.finish is None:
         return {}
@@ -223,18 +231,22 @@ def measure_split(
     return metrics
 
 
-def _fit_stage(model, dataset, options, epochs: range, callbacks, quiet) -> None:
-    if not epochs:
-        return
+def _split_at_epoch(start: int, end: int, steps_per_epoch: int) -> list[range]:
+    """Returns the rest of an epoch that was cut off, and the whole epochs after it."""
+    whole = min(end, -(-start // steps_per_epoch) * steps_per_epoch)
+    return [steps for steps in (range(start, whole), range(whole, end)) if steps]
+
+
+def _fit_steps(model, dataset, options, steps: range, callbacks, quiet) -> None:
     # A bar that redraws itself would fill a log file with its frames.
     verbose = 1 if sys.stdout.isatty() else 2
     try:
         model.fit(
             dataset,
-            epochs=epochs.stop,
-            steps_per_epoch=options.steps_per_epoch,
-            initial_epoch=epochs.start,
-            callbacks=list(callbacks),
+            epochs=steps.stop // options.steps_per_epoch,
+            steps_per_epoch=min(options.steps_per_epoch, len(steps)),
+            initial_epoch=steps.start // options.steps_per_epoch,
+            callbacks=callbacks,
             shuffle=False,  # the data set's order is its own
             verbose=0 if quiet else verbose,
         )
@@ -247,16 +259,3 @@ def _fit_stage(model, dataset, options, epochs: range, callbacks, quiet) -> None
             "gone; put it back and give the same command again: it goes on from the "
             "last checkpoint."
         ) from error
-
-
-def _write_arrays(path: pathlib.Path, arrays: list[np.ndarray]) -> None:
-    temporary = path.with_name(f".{path.name}")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(temporary, "wb") as file:
-        np.savez(file, *arrays)
-    os.replace(temporary, path)
-
-
-def _read_arrays(path: pathlib.Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive:
-        return [archive[f"arr_{index}"] for index in range(len(archive.files))]

@@ -1,8 +1,21 @@
 """One training run in its folder: from splits to a saved model and its metrics."""
 
-import keras
+import dataclasses
+import functools
+import signal
 
-from adafilter_tf import checkpointing, evaluation, model_file, run_dir, training
+import keras
+from absl import logging
+
+from adafilter_tf import (
+    checkpointing,
+    errors,
+    evaluation,
+    model_file,
+    preemption,
+    run_dir,
+    training,
+)
 from adafilter_tf.callbacks import (
     checkpoint,
     finite_loss,
@@ -11,7 +24,26 @@ from adafilter_tf.callbacks import (
     validation,
 )
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data.examples import Splits
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples, Splits
+
+ROLLBACK_FACTOR = 0.5
+"""Of all learning rates at each rollback."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SafetyOptions:
+    """What a run does against being killed and against a loss that is no number.
+
+    Attributes:
+        checkpoints: When they are written.
+        on_non_finite: "stop" or "rollback".
+        max_rollbacks: At most so many in a run.
+    """
+
+    checkpoints: checkpoint.CheckpointOptions = checkpoint.CheckpointOptions()
+    on_non_finite: str = "stop"
+    max_rollbacks: int = 3
 
 
 def train(
@@ -24,6 +56,7 @@ def train(
     image_options: dict,
     options: training.TrainingOptions,
     augmentation: augmentation_lib.Augmentation,
+    safety: SafetyOptions,
     report: dict,
 ) -> dict:
     """Trains, saves the model, scores it on test and writes the metrics.
@@ -37,47 +70,68 @@ def train(
         image_options: `image_size`, `channels` and `crop_fraction`.
         options: Length and batches.
         augmentation: Of the training images.
+        safety: Checkpoints and rollbacks.
         report: Further entries of the metrics.
 
     Returns:
         The metrics, as written to `folder.metrics`.
 
     Raises:
-        RunError: When the loss is not finite or a checkpoint is of another run.
+        NonFiniteError: When the loss is not finite, after the rollbacks allowed.
+        Preempted: When SIGTERM came; all is saved then.
+        KeyboardInterrupt: When SIGINT came; all is saved then.
+        RunError: When a checkpoint is of another run or cannot be written.
     """
     num_classes = len(splits.train.class_names)
     folder.root.mkdir(parents=True, exist_ok=True)
-    path, info = checkpointing.find_checkpoint(
-        folder.checkpoints, method=method, num_classes=num_classes
-    ) or (None, checkpointing.CheckpointInfo(0, method, num_classes, 0.0))
     score = evaluation.create_scorer(
         model, **image_options, batch_size=options.batch_size
     )
-    clock = stopwatch.Stopwatch(info.train_seconds)
-    callbacks = _create_callbacks(
-        folder,
-        clock,
-        info,
-        validation.Validation(score, splits.validation, folder.start_gates),
-        log_every=options.log_every,
-    )
-    finished = training.fit(
+    fit = functools.partial(
+        training.fit,
         model,
         splits,
-        procedure,
         score=score,
         image_options=image_options,
         options=options,
         augmentation=augmentation,
-        callbacks=callbacks,
-        progress=training.Progress(path, info.step, folder.checkpoints),
     )
+    info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
+    validate = validation.Validation(score, splits.validation, folder.start_gates)
+
+    def attempt(path, info):
+        clock = stopwatch.Stopwatch(info.train_seconds)
+        callbacks = _create_callbacks(
+            folder, clock, info, validate, splits.train, options, safety, asked
+        )
+        found = fit(
+            _slow_down(procedure, info.rollbacks),
+            callbacks=callbacks,
+            progress=training.Progress(path, info.step, folder.checkpoints),
+        )
+        return found, clock, info.rollbacks
+
+    with preemption.Preemption() as asked:
+        try:
+            finished, clock, rollbacks = _attempt_until_finite(
+                attempt, folder, model, info, safety
+            )
+            if asked.is_requested():
+                raise errors.Preempted(
+                    "Asked to end; all steps are taken and saved. The same command "
+                    "goes on there."
+                )
+        except errors.Preempted as error:
+            if asked.signal == signal.SIGINT:
+                raise KeyboardInterrupt from error
+            raise
     model_file.save_model(model, folder.model)
     metrics = {
         **report,
         "num_classes": num_classes,
         "num_train_examples": len(splits.train),
         "steps": options.total_steps,
+        "rollbacks": rollbacks,
         "train_seconds": clock.seconds,
         "steps_per_second": options.total_steps / clock.seconds,
         **training.count_parameters(model),
@@ -89,13 +143,52 @@ def train(
     return metrics
 
 
+def _attempt_until_finite(attempt, folder, model, info, safety):
+    """Goes on from the newest checkpoint, again after each rollback."""
+    rollbacks = 0
+    start = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    while True:
+        path, found = checkpointing.find_checkpoint(
+            folder.checkpoints, method=info.method, num_classes=info.num_classes
+        ) or (None, info)
+        if path is None:
+            for variable, array in zip(model.variables, start, strict=True):
+                variable.assign(array)
+        rollbacks = max(rollbacks, found.rollbacks)
+        try:
+            return attempt(path, dataclasses.replace(found, rollbacks=rollbacks))
+        except errors.NonFiniteError as error:
+            if safety.on_non_finite == "stop" or rollbacks == safety.max_rollbacks:
+                raise
+            rollbacks += 1
+            logging.warning(
+                "%s Rollback %d of %d: on from the last checkpoint with learning rates "
+                "times %g.",
+                error,
+                rollbacks,
+                safety.max_rollbacks,
+                ROLLBACK_FACTOR**rollbacks,
+            )
+
+
+def _slow_down(procedure: training.Procedure, rollbacks: int) -> training.Procedure:
+    if not rollbacks:
+        return procedure
+    slower = functools.partial(
+        procedure.compile, rate_factor=ROLLBACK_FACTOR**rollbacks
+    )
+    return dataclasses.replace(procedure, compile=slower)
+
+
 def _create_callbacks(
     folder: run_dir.RunDir,
     clock: stopwatch.Stopwatch,
     info: checkpointing.CheckpointInfo,
     validate: validation.Validation,
-    *,
-    log_every: int,
+    examples: Examples,
+    options: training.TrainingOptions,
+    safety: SafetyOptions,
+    asked: preemption.Preemption,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in the order in which they see the end of an epoch.
 
@@ -104,12 +197,22 @@ def _create_callbacks(
     """
     return [
         clock,
-        finite_loss.FiniteLoss(),
+        finite_loss.FiniteLoss(
+            functools.partial(
+                pipeline.list_batch,
+                examples,
+                global_batch_size=options.batch_size,
+                seed=options.seed,
+            )
+        ),
         validate,
         tensorboard.TensorBoardLogger(
             str(folder.tensorboard),
             gate_statistics=lambda: validate.gate_statistics,
-            log_every=log_every,
+            log_every=options.log_every,
+            steps_per_epoch=options.steps_per_epoch,
         ),
-        checkpoint.Checkpoint(folder.checkpoints, info, clock),
+        checkpoint.Checkpoint(
+            folder.checkpoints, info, clock, safety.checkpoints, asked.is_requested
+        ),
     ]

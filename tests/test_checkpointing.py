@@ -1,4 +1,6 @@
+import errno
 import json
+import os
 
 import keras
 import numpy as np
@@ -62,9 +64,9 @@ def test_no_checkpoint_is_none(tmp_path, model):
     assert restore(tmp_path / "nothing", model) is None
 
 
-def test_two_newest_are_kept(tmp_path, model):
+def test_newest_are_kept(tmp_path, model):
     for step in (1, 2, 3):
-        checkpointing.save_checkpoint(tmp_path, model, info(step))
+        checkpointing.save_checkpoint(tmp_path, model, info(step), keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "step_000000002",
         "step_000000003",
@@ -84,6 +86,17 @@ def test_damaged_checkpoint_is_passed_over(tmp_path, model, damage):
         path.write_bytes(content[:1000])
     else:
         path.unlink()
+    assert restore(tmp_path, model).step == 1
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", "", '"step"', "flip"])
+def test_damaged_description_is_passed_over(tmp_path, model, text):
+    checkpointing.save_checkpoint(tmp_path, model, info(1))
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    path = tmp_path / "step_000000002/checkpoint.json"
+    if text == "flip":
+        text = path.read_text().replace("adafilter", "adafiltes")
+    path.write_text(text)
     assert restore(tmp_path, model).step == 1
 
 
@@ -132,3 +145,56 @@ def test_checkpoint_tells_what_it_is_without_our_code(tmp_path, model):
         "adafilter",
         3,
     )
+
+
+def test_full_disk_is_one_clear_error_and_the_earlier_checkpoint_stays(
+    tmp_path, model, monkeypatch
+):
+    checkpointing.save_checkpoint(tmp_path, model, info(1), keep=1)
+
+    def fail(file, *arrays):
+        file.write(b"part")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "savez", fail)
+        message = "step_000000002 could not be written: No space left on device"
+        with pytest.raises(errors.RunError, match=message):
+            checkpointing.save_checkpoint(tmp_path, model, info(2), keep=1)
+        with pytest.raises(errors.RunError, match="stage_0.npz could not be written"):
+            checkpointing.save_arrays(tmp_path / "stage_0.npz", [np.zeros(2)])
+    assert [path.name for path in tmp_path.iterdir()] == ["step_000000001"]
+    assert restore(tmp_path, model).step == 1
+
+
+def test_damaged_checkpoint_beyond_a_new_one_is_dropped(tmp_path, model):
+    for step in (1, 2, 9):
+        checkpointing.save_checkpoint(tmp_path, model, info(step))
+    (tmp_path / "step_000000009/metrics.npz").write_bytes(b"")
+    assert restore(tmp_path, model).step == 2
+    checkpointing.save_checkpoint(tmp_path, model, info(3), keep=2)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "step_000000002",
+        "step_000000003",
+    ]
+
+
+def test_metrics_of_the_epoch_so_far_come_back(tmp_path, model):
+    model.reset_metrics()
+    train(model, steps=2)
+    before = [value.numpy() for value in model.metrics_variables]
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    model.reset_metrics()
+    checkpointing.load_metrics(tmp_path / "step_000000002", model)
+    for variable, value in zip(model.metrics_variables, before, strict=True):
+        assert np.array_equal(variable.numpy(), value)
+    assert any(value.any() for value in before)
+
+
+def test_damaged_arrays_of_a_stage_are_named(tmp_path):
+    path = tmp_path / "stage_0.npz"
+    checkpointing.save_arrays(path, [np.arange(3)])
+    assert checkpointing.load_arrays(path)[0].tolist() == [0, 1, 2]
+    path.write_bytes(path.read_bytes()[:50])
+    with pytest.raises(errors.RunError, match="stage_0.npz cannot be read"):
+        checkpointing.load_arrays(path)

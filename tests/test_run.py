@@ -1,6 +1,7 @@
 """The command line as a user meets it: what comes out, and what bad input gets."""
 
 import csv
+import hashlib
 import json
 import pathlib
 import shutil
@@ -418,8 +419,13 @@ def test_checkpoint_of_another_method_is_refused(finished, command, tmp_path):
     folder = tmp_path / "run"
     shutil.copytree(root / "run", folder)
     (folder / "model.keras").unlink()
-    for name in folder.glob("checkpoints/*/checkpoint.json"):
-        name.write_text(name.read_text().replace("adafilter", "fine_tuning"))
+    for path in folder.glob("checkpoints/*/checkpoint.json"):
+        fields = {**json.loads(path.read_text()), "method": "fine_tuning"}
+        digests = fields.pop("sha256")
+        digests["info"] = hashlib.sha256(
+            json.dumps(fields, sort_keys=True).encode()
+        ).hexdigest()
+        path.write_text(json.dumps({**fields, "sha256": digests}))
     result = command(*arguments[:-1], f"--output_dir={folder}")
     assert_error(result, 1, "has method fine_tuning, this run has adafilter")
 
@@ -441,4 +447,24 @@ def test_loss_that_is_no_number_ends_the_run_without_a_model(command, tmp_path):
     assert_error(
         result, 1, "not finite" if "not finite" in result[2] else "The loss is"
     )
+    assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_rollback_goes_back_with_half_the_rates_and_ends_at_its_limit(
+    command, tmp_path, caplog
+):
+    result = train(
+        command,
+        tmp_path,
+        "--learning_rate=1e30",
+        "--warmup_fraction=0",
+        "--on_non_finite=rollback",
+        "--max_rollbacks=2",
+    )
+    assert_error(result, 1, "--head_learning_rate")
+    warnings = [text for text in caplog.messages if "Rollback" in text]
+    assert len(warnings) == 2
+    assert "Rollback 1 of 2" in warnings[0] and "times 0.5." in warnings[0]
+    assert "Rollback 2 of 2" in warnings[1] and "times 0.25." in warnings[1]
+    assert "backbone 5e+29." in warnings[0] and "backbone 2.5e+29." in warnings[1]
     assert not (tmp_path / "run" / "model.keras").exists()

@@ -1,21 +1,42 @@
-"""Writes a checkpoint at the end of every epoch."""
+"""Writes checkpoints: at the end of epochs, within them, and when asked to end."""
 
 import dataclasses
 import os
+import time
+from collections.abc import Callable
 
 import keras
 
-from adafilter_tf import checkpointing, optimization
+from adafilter_tf import checkpointing, errors, optimization
 from adafilter_tf.callbacks import stopwatch
 
 
+@dataclasses.dataclass(frozen=True)
+class CheckpointOptions:
+    """When checkpoints are written and how many stay.
+
+    Attributes:
+        checkpoint_steps: Steps between two within an epoch; 0 for none there.
+        checkpoint_minutes: Minutes after which a step writes one; 0 for none.
+        keep_checkpoints: Number that stays, at least 1.
+    """
+
+    checkpoint_steps: int = 0
+    checkpoint_minutes: float = 0.0
+    keep_checkpoints: int = 3
+
+
 class Checkpoint(keras.callbacks.Callback):
-    """Saves model, optimizer and the run's progress.
+    """Saves model, optimizer and the run's progress; ends a run that is to end.
+
+    Put it last, so that what it saves has been logged.
 
     Args:
         folder: Where the checkpoints go.
         info: Method and number of classes; step and seconds are filled in.
         clock: Tells the seconds of training so far.
+        options: When to write.
+        is_preempted: Whether the run is to end; asked after each step.
     """
 
     def __init__(
@@ -23,17 +44,52 @@ class Checkpoint(keras.callbacks.Callback):
         folder: str | os.PathLike,
         info: checkpointing.CheckpointInfo,
         clock: stopwatch.Stopwatch,
+        options: CheckpointOptions = CheckpointOptions(),  # noqa: B008 - frozen
+        is_preempted: Callable[[], bool] = lambda: False,
     ):
         super().__init__()
         self._folder = folder
         self._info = info
         self._clock = clock
+        self._options = options
+        self._is_preempted = is_preempted
+        self._start = 0
+        self._written = time.monotonic()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Notes the step; reading it after each one would wait for the device."""
+        self._start = optimization.count_steps(self.model.optimizer)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Writes a checkpoint when one is due, but for the last step of an epoch."""
+        if batch + 1 == self.params["steps"]:
+            return
+        step = self._start + batch + 1
+        if self._is_due(step) or self._is_preempted():
+            self._save(step)
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the checkpoint of the step that was just taken."""
-        info = dataclasses.replace(
-            self._info,
-            step=optimization.count_steps(self.model.optimizer),
-            train_seconds=self._clock.seconds,
+        self._save(optimization.count_steps(self.model.optimizer))
+
+    def _is_due(self, step: int) -> bool:
+        every, minutes = (
+            self._options.checkpoint_steps,
+            self._options.checkpoint_minutes,
         )
-        checkpointing.save_checkpoint(self._folder, self.model, info)
+        if every and step % every == 0:
+            return True
+        return minutes > 0 and time.monotonic() - self._written >= 60 * minutes
+
+    def _save(self, step: int) -> None:
+        info = dataclasses.replace(
+            self._info, step=step, train_seconds=self._clock.seconds
+        )
+        checkpointing.save_checkpoint(
+            self._folder, self.model, info, keep=self._options.keep_checkpoints
+        )
+        self._written = time.monotonic()
+        if self._is_preempted():
+            raise errors.Preempted(
+                f"Asked to end; saved at step {step}. The same command goes on there."
+            )

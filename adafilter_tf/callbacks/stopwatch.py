@@ -6,18 +6,25 @@ import keras
 
 
 class Stopwatch(keras.callbacks.Callback):
-    """Adds up the time of the training epochs, without validation and writing.
+    """Adds up the time of the training epochs, without the work at their ends.
 
     Put it before the callbacks that work at the end of an epoch.
 
-    Attributes:
-        seconds: The sum, tracing of the first step included.
+    Args:
+        seconds: Of the processes before this one.
     """
 
     def __init__(self, seconds: float = 0.0):
         super().__init__()
-        self.seconds = seconds
-        self._started = 0.0
+        self._ended = seconds
+        self._started: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """The sum so far, tracing of the first step included."""
+        if self._started is None:
+            return self._ended
+        return self._ended + time.monotonic() - self._started
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
@@ -25,4 +32,4 @@ class Stopwatch(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds the epoch's seconds."""
-        self.seconds += time.monotonic() - self._started
+        self._ended, self._started = self.seconds, None

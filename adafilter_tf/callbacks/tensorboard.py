@@ -38,7 +38,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
         log_dir: folder for the event files; made when training begins.
         gate_statistics: gives the latest statistics, None while there are none.
         log_every: steps of an epoch between two points of `train/batch_loss`, each
-            the mean loss of the steps since the one before.
+            the mean loss of the steps since the one before, or since a resume.
+        steps_per_epoch: of a run that may resume within an epoch.
 
     Raises:
         ValueError: `log_every` below 1.
@@ -50,6 +51,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
         *,
         gate_statistics: Callable[[], GateStatistics | None] = lambda: None,
         log_every: int = 50,
+        steps_per_epoch: int | None = None,
     ):
         super().__init__()
         if log_every < 1:
@@ -59,6 +61,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self.log_dir = log_dir
         self.gate_statistics = gate_statistics
         self.log_every = log_every
+        self._steps_per_epoch = steps_per_epoch
+        self._first = 0
         self._history = GateHistory(os.path.join(log_dir, "gate_history.jsonl"))
         self._writer = None
         self._logged_statistics = None
@@ -73,17 +77,24 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the running mean of `train/batch_loss` anew, as Keras does."""
+        self._first = (
+            self._step() % self._steps_per_epoch if self._steps_per_epoch else 0
+        )
         self._window = (0, 0.0)
+        if self._first:
+            loss = float(self.model.get_metrics_result()["loss"])
+            self._window = (self._first, loss * self._first)
 
     def on_train_batch_end(self, batch, logs=None):
         """Logs the mean loss of the steps since the last point."""
         num_steps, loss_sum = self._window
-        if batch + 1 - num_steps < self.log_every or "loss" not in (logs or {}):
+        taken = self._first + batch + 1
+        if taken % self.log_every or "loss" not in (logs or {}):
             return
         # Keras reports the mean over the epoch so far, not the batch's own loss.
-        new_loss_sum = float(logs["loss"]) * (batch + 1)
-        mean = (new_loss_sum - loss_sum) / (batch + 1 - num_steps)
-        self._window = (batch + 1, new_loss_sum)
+        new_loss_sum = float(logs["loss"]) * taken
+        mean = (new_loss_sum - loss_sum) / (taken - num_steps)
+        self._window = (taken, new_loss_sum)
         self._write_scalars({"train/batch_loss": mean})
 
     def on_epoch_end(self, epoch, logs=None):

@@ -95,6 +95,26 @@ def training_dataset(
     return _run_on_all_cores(dataset)
 
 
+def list_batch(
+    examples: Examples, step: int, *, global_batch_size: int, seed: int
+) -> list[str]:
+    """Returns the files of the batch that `training_dataset` gives at a step.
+
+    Args:
+        examples: The training examples.
+        step: Number of steps before it.
+        global_batch_size: Examples per step over all replicas.
+        seed: As given to `training_dataset`.
+    """
+    numbers = range(step * global_batch_size, (step + 1) * global_batch_size)
+    return [
+        examples.paths[
+            int(_shuffled_position(tf.constant(i, tf.int64), len(examples), seed))
+        ]
+        for i in numbers
+    ]
+
+
 def evaluation_dataset(
     paths: Sequence[str],
     *,

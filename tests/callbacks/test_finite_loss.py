@@ -21,5 +21,17 @@ def test_loss_that_is_no_number_ends_the_run_with_its_step(callback, loss):
         callback.on_train_batch_end(1, {"loss": loss})
 
 
+def test_message_names_rates_and_files_of_both_steps_that_may_be_the_cause(callback):
+    named = finite_loss.FiniteLoss(lambda step: [f"{step}/a.jpg", f"{step}/b.jpg"])
+    named.set_model(callback.model)
+    message = (
+        r"Learning rates of the next step: gates 0\.01, head 0\.045\d+, "
+        r"backbone 0\.045\d+\. "
+        r"Images of step 2: 1/a\.jpg 1/b\.jpg\. Images of step 1: 0/a\.jpg 0/b\.jpg\."
+    )
+    with pytest.raises(errors.NonFiniteError, match=message):
+        named.on_train_batch_end(1, {"loss": float("nan")})
+
+
 def test_finite_loss_goes_on(callback):
     assert callback.on_train_batch_end(1, {"loss": 0.5}) is None

@@ -166,3 +166,11 @@ def test_evaluation_gives_every_example_once_in_order(jpegs, batch_size, num_bat
     images = np.concatenate(batches)
     assert _which([(images[:7], None)], jpegs).tolist() == list(range(7))
     np.testing.assert_array_equal(images[7:], np.zeros_like(images[7:]))
+
+
+def test_files_of_a_step_are_those_of_its_batch(jpegs):
+    batches = _batches(jpegs, steps=4)
+    for step, batch in enumerate(batches):
+        listed = pipeline.list_batch(jpegs, step, global_batch_size=5, seed=3)
+        shown = np.ravel(_which([batch], jpegs))
+        assert listed == [jpegs.paths[index] for index in shown]
