@@ -117,7 +117,13 @@ def test_no_process_outlives_an_interruption(tmp_path, how):
     root = pathlib.Path(runner.__file__).parents[2]
     command = [sys.executable, str(script), str(tmp_path)]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as main:
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        # Tests that a shell runs in the background inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as main:
         wait_until(lambda: len(list_processes(tmp_path)) == 2)
         main.send_signal(how)
         main.wait(timeout=30)
