@@ -19,8 +19,8 @@ from adafilter_tf import (
 )
 from adafilter_tf.callbacks import gate_statistics, stopwatch
 from adafilter_tf.data import sources, verification
-from adafilter_tf.data.examples import Examples
 from adafilter_tf.flags import define_flags
+from adafilter_tf.models import choices
 
 # What is learned and with which budget: the same for all methods of a comparison.
 TASK_FLAGS = (
@@ -149,7 +149,9 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     score = evaluation.create_scorer(
         model, **settings.image_options(values), batch_size=values.batch_size
     )
-    start = score(splits.validation.paths).gates
+    start = {}
+    if choices.list_gates(model):
+        start = score(splits.validation.paths).gates
     clock = stopwatch.Stopwatch()
     finished = training.fit(
         model,
@@ -162,26 +164,30 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
         callbacks=[clock],
         quiet=True,
     )
+    validated = score(splits.validation.paths)
     metrics = {
         **training.count_parameters(model),
         **finished,
         **training.measure_split(score, splits.train, "train"),
-        **training.measure_split(score, splits.validation, "validation"),
+        **training.measure_outputs(validated, splits.validation.labels, "validation"),
     }
     # Gates of a network that diverged may be no numbers.
     chooses = bool(start) and math.isfinite(metrics["validation_loss"])
     if chooses:
-        metrics["validation_gates"] = _measure_gates(score, splits.validation, start)
-    if measure_test:
-        metrics.update(training.measure_split(score, splits.test, "test"))
-    if measure_test and chooses:
-        metrics["test_accuracy_by_gates"] = choice_effect.measure_effect(
-            model,
-            splits.test,
-            score(splits.test.paths).gates,
-            **settings.image_options(values),
-            batch_size=values.batch_size,
+        metrics["validation_gates"] = _measure_gates(
+            validated.gates, start, splits.validation.labels
         )
+    if measure_test:
+        tested = score(splits.test.paths)
+        metrics |= training.measure_outputs(tested, splits.test.labels, "test")
+        if chooses:
+            metrics["test_accuracy_by_gates"] = choice_effect.measure_effect(
+                model,
+                splits.test,
+                tested.gates,
+                **settings.image_options(values),
+                batch_size=values.batch_size,
+            )
     seconds = time.monotonic() - started
     return {
         **metrics,
@@ -191,15 +197,14 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     }
 
 
-def _measure_gates(score, examples: Examples, start: dict) -> dict[str, float]:
+def _measure_gates(gates, start, labels) -> dict[str, float]:
     """Returns what the gates choose, and how far they left those of the start."""
-    gates = score(examples.paths).gates
     statistics = gate_statistics.gate_statistics(gates, start)
     return {
         "tuned_fraction": statistics.tuned_fraction,
         "image_dependent_fraction": statistics.image_dependent_fraction,
         "moved_fraction": statistics.moved_fraction,
-        "class_information": gate_statistics.class_information(gates, examples.labels),
+        "class_information": gate_statistics.class_information(gates, labels),
     }
 
 

@@ -218,10 +218,16 @@ def measure_split(
             split of a gated model there are also `tuned_fraction`,
             `tuned_fraction_per_layer` and `image_dependent_fraction`.
     """
-    outputs = score(examples.paths)
+    return measure_outputs(score(examples.paths), examples.labels, split)
+
+
+def measure_outputs(
+    outputs: evaluation.Outputs, labels: Sequence[int], split: str
+) -> dict:
+    """Returns the metrics of a split that was scored; see `measure_split`."""
     metrics = {
         f"{split}_{name}": value
-        for name, value in evaluation.measure(outputs.logits, examples.labels).items()
+        for name, value in evaluation.measure(outputs.logits, labels).items()
     }
     if outputs.gates and split == "test" and np.isfinite(metrics["test_loss"]):
         statistics = gate_statistics.gate_statistics(outputs.gates)

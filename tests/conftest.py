@@ -135,3 +135,14 @@ def mock_flowers(tmp_path):
     splits = ("train", "validation", "test")
     with mock_tfds("oxford_flowers102", splits, tmp_path / "metadata"):
         yield
+
+
+@pytest.fixture
+def image_files(tmp_path):
+    """Seven PNG files of 8 x 8 random pixels: their paths and their pixels."""
+    tf = pytest.importorskip("tensorflow")
+    pixels = np.random.default_rng(0).integers(0, 255, (7, 8, 8, 3), np.uint8)
+    paths = [str(tmp_path / f"{index}.png") for index in range(7)]
+    for path, image in zip(paths, pixels, strict=True):
+        tf.io.write_file(path, tf.io.encode_png(image))
+    return paths, pixels.astype("float32")

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from adafilter_tf import choice_effect, evaluation
 from adafilter_tf.data.examples import Examples
@@ -34,11 +33,8 @@ def test_shuffled_gates_stay_together_over_the_layers():
 
 
 @pytest.fixture
-def examples(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 255, (7, 8, 8, 3), np.uint8)
-    paths = [str(tmp_path / f"{index}.png") for index in range(7)]
-    for path, image in zip(paths, pixels, strict=True):
-        tf.io.write_file(path, tf.io.encode_png(image))
+def examples(image_files):
+    paths, _ = image_files
     return Examples(tuple(paths), (0, 1, 2, 0, 1, 2, 0), ("a", "b", "c"))
 
 

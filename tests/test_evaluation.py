@@ -1,7 +1,6 @@
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from sklearn import metrics as reference
 
 from adafilter_tf import evaluation
@@ -9,15 +8,6 @@ from adafilter_tf.methods import adafilter
 from tests.conftest import tiny_resnet
 
 OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
-
-
-@pytest.fixture
-def image_files(tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 255, (7, 8, 8, 3), np.uint8)
-    paths = [str(tmp_path / f"{index}.png") for index in range(7)]
-    for path, image in zip(paths, pixels, strict=True):
-        tf.io.write_file(path, tf.io.encode_png(image))
-    return paths, pixels.astype("float32")
 
 
 def test_metrics_equal_those_of_scikit_learn():

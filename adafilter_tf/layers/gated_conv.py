@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from adafilter_tf.layers import branches
+
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class GatedConv2D(keras.layers.Layer):
@@ -61,33 +63,17 @@ class GatedConv2D(keras.layers.Layer):
 
     def build(self, inputs_shape, gates_shape=None):
         """Creates both filter banks; the frozen one is not trainable."""
-        kernel_shape = self._kernel_shape(inputs_shape[-1])
-        for branch, trainable in (("frozen", False), ("tuned", True)):
-            kernel = self.add_weight(
-                name=f"{branch}_kernel",
-                shape=kernel_shape,
-                initializer="glorot_uniform",
-                trainable=trainable,
-            )
-            setattr(self, f"{branch}_kernel", kernel)
-            bias = None
-            if self.use_bias:
-                bias = self.add_weight(
-                    name=f"{branch}_bias",
-                    shape=(self.filters,),
-                    initializer="zeros",
-                    trainable=trainable,
-                )
-            setattr(self, f"{branch}_bias", bias)
+        for name, shape in self._kernel_shapes(inputs_shape[-1]).items():
+            branches.add_branches(self, name, shape, "glorot_uniform")
+        bias_shape = (self.filters,) if self.use_bias else None
+        branches.add_branches(self, "bias", bias_shape, "zeros")
 
     def call(self, inputs, gates=None):
         """Returns the blend of the branches, or both of them when gates is None."""
-        frozen = self._convolve(inputs, self.frozen_kernel, self.frozen_bias)
-        tuned = self._convolve(inputs, self.tuned_kernel, self.tuned_bias)
+        frozen, tuned = (self._convolve(inputs, name) for name in branches.BRANCHES)
         if gates is None:
             return frozen, tuned
-        gates = ops.expand_dims(gates, (1, 2))
-        return self.activation(gates * tuned + (1 - gates) * frozen)
+        return self.activation(branches.choose(frozen, tuned, gates))
 
     def compute_output_spec(self, inputs, gates=None):
         """Returns the shape and dtype of `call`'s result."""
@@ -99,12 +85,7 @@ class GatedConv2D(keras.layers.Layer):
             dilation_rate=self.dilation_rate,
             data_format="channels_last",
         ).shape
-        if gates is not None:
-            return keras.KerasTensor(shape, dtype=self.compute_dtype)
-        # Two objects: a graph tells its tensors apart by identity.
-        return tuple(
-            keras.KerasTensor(shape, dtype=self.compute_dtype) for _ in range(2)
-        )
+        return branches.describe_outputs(self, shape, gates)
 
     def get_config(self):
         """Returns the arguments that rebuild the layer."""
@@ -120,6 +101,10 @@ class GatedConv2D(keras.layers.Layer):
             "activation": keras.activations.serialize(self.activation),
             "use_bias": self.use_bias,
         }
+
+    def _kernel_shapes(self, channels):
+        """Returns the shape of each kernel of a bank, by name."""
+        return {"kernel": self._kernel_shape(channels)}
 
     def _kernel_shape(self, channels):
         if self.depthwise:
@@ -138,7 +123,9 @@ class GatedConv2D(keras.layers.Layer):
             )
         return (*self.kernel_size, channels // self.groups, self.filters)
 
-    def _convolve(self, inputs, kernel, bias):
+    def _convolve(self, inputs, branch):
+        """Returns one branch's outputs, [B, H', W', N]."""
+        kernel = getattr(self, f"{branch}_kernel")
         convolve = ops.depthwise_conv if self.depthwise else ops.conv
         one_channel_each = 1 < self.groups == inputs.shape[-1]
         if one_channel_each and len(set(self.strides)) == 1:
@@ -154,4 +141,8 @@ class GatedConv2D(keras.layers.Layer):
             dilation_rate=self.dilation_rate,
             data_format="channels_last",
         )
+        return self._add_bias(outputs, branch)
+
+    def _add_bias(self, outputs, branch):
+        bias = getattr(self, f"{branch}_bias")
         return outputs if bias is None else outputs + bias
