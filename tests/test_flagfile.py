@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 from absl import flags
 
@@ -55,3 +58,16 @@ def test_flag_that_contradicts_the_saved_run_is_refused():
     message = r"--method=adafilter, but the run .* has fine_tuning \(run/flags.cfg\)"
     with pytest.raises(errors.RunError, match=message):
         flagfile.apply_saved(saved, "run/flags.cfg", parse("--method=adafilter"))
+
+
+def test_help_of_the_command_lists_every_flag():
+    result = subprocess.run(
+        [sys.executable, "-m", "adafilter_tf.run", "--help"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    values = flags.FlagValues()
+    define_flags(values)
+    missing = [name for name in values if f"--{name}:" not in result.stdout]
+    assert [name for name in missing if f"--[no]{name}:" not in result.stdout] == []

@@ -5,80 +5,80 @@ from adafilter_tf.layers import filter_gate, gated_batch_norm
 from adafilter_tf.models import backbones, gating
 
 
-def define_method_flags(define) -> None:
+def define(kinds) -> None:
     """Defines backbone, method and every method's hyper-parameters.
 
     Args:
-        define: Has a function for each kind of flag, see `flags.define_flags`.
+        kinds: Has a function for each kind of flag, see `flags.define_flags`.
     """
-    _define_choice_flags(define)
-    _define_adafilter_flags(define)
-    _define_peer_flags(define)
+    _define_choice_flags(kinds)
+    _define_adafilter_flags(kinds)
+    _define_peer_flags(kinds)
 
 
-def _define_choice_flags(define):
-    define.enum("method", "adafilter", list(methods.METHODS), "How to fine-tune.")
-    define.enum(
+def _define_choice_flags(kinds):
+    kinds.enum("method", "adafilter", list(methods.METHODS), "How to fine-tune.")
+    kinds.enum(
         "baseline",
         None,
         list(methods.METHODS),
         "A second method trained on the same split and budget, to compare with.",
     )
-    define.enum(
+    kinds.enum(
         "backbone", "resnet50", list(backbones.BACKBONES), "The pre-trained network."
     )
-    define.string(
+    kinds.string(
         "weights", "pretrained", "pretrained, random, or the path of an .h5 file."
     )
 
 
-def _define_adafilter_flags(define):
-    define.string(
+def _define_adafilter_flags(kinds):
+    kinds.string(
         "gate_from",
         None,
         "adafilter: first layer to gate, by the start of its name, such as conv4; the "
         "layers before it stay frozen. None gates all.",
     )
-    define.integer(
+    kinds.integer(
         "gate_units", 64, "adafilter: width of the recurrent cell.", lower_bound=1
     )
-    define.float(
+    kinds.float(
         "gate_initial_bias",
         0.0,
         "adafilter: 0 starts undecided, above 0 with tuned, below with frozen filters.",
     )
-    define.enum(
+    kinds.enum(
         "frozen_statistics",
         "fixed",
         gated_batch_norm.FROZEN_STATISTICS,
         "adafilter: batch norm statistics of the frozen filters.",
     )
-    define.enum(
+    kinds.enum(
         "gate_policy",
         "learned",
         filter_gate.GATE_POLICIES,
         "adafilter: learned is the paper's; soft does not round the probabilities; "
         "random draws them; all_tuned and all_frozen force every gate.",
     )
-    define.enum(
+    kinds.enum(
         "gate_network",
         "recurrent",
         list(gating.GATE_NETWORKS),
         "adafilter: recurrent carries a state from layer to layer as the paper does; "
         "feedforward decides for each layer alone.",
     )
-    define.boolean(
+    kinds.boolean(
         "gated_batch_norm",
         True,
         "adafilter: a batch norm for each branch, or one for the chosen channels.",
     )
-    define.float(
+    kinds.float(
         "gate_temperature",
         1.0,
         "adafilter: divides the logits of the gates.",
         lower_bound=1e-3,
     )
-    define.float(
+    kinds.float(
         "gate_noise",
         0.0,
         "adafilter: share of the gates that are drawn in training instead of chosen; 0 "
@@ -86,7 +86,7 @@ def _define_adafilter_flags(define):
         lower_bound=0.0,
         upper_bound=1.0,
     )
-    define.float(
+    kinds.float(
         "tuned_penalty",
         0.0,
         "adafilter: added to the loss, times the share of tuned filters.",
@@ -94,8 +94,8 @@ def _define_adafilter_flags(define):
     )
 
 
-def _define_peer_flags(define):
-    define.string(
+def _define_peer_flags(kinds):
+    kinds.string(
         "tune_blocks", "all", "fine_tuning: all, none, or how many of the last blocks."
     )
     for name, default, text in (
@@ -103,18 +103,18 @@ def _define_peer_flags(define):
         ("head_penalty", 0.01, "l2_sp: pull of the head's weights to zero."),
         ("spectral_shrinkage", 0.001, "bss: weight of the penalty."),
     ):
-        define.float(name, default, text, lower_bound=0.0)
-    define.float(
+        kinds.float(name, default, text, lower_bound=0.0)
+    kinds.float(
         "policy_temperature",
         5.0,
         "spottune: of the Gumbel softmax in training.",
         lower_bound=1e-3,
     )
-    define.integer(
+    kinds.integer(
         "shrunk_singular_values", 1, "bss: how many of the smallest.", lower_bound=1
     )
-    define.integer("lora_rank", 4, "lora: rank of the change.", lower_bound=1)
-    define.float(
+    kinds.integer("lora_rank", 4, "lora: rank of the change.", lower_bound=1)
+    kinds.float(
         "probe_fraction",
         0.5,
         "lp_ft, wise_ft: share of the steps that train the head alone.",

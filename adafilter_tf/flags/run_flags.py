@@ -1,0 +1,37 @@
+"""What the command does, and where."""
+
+MODES = ("train", "evaluate", "predict", "export", "compare")
+
+
+def define(kinds) -> None:
+    """Defines them; `kinds` has a function for each kind of flag."""
+    kinds.enum(
+        "mode",
+        "train",
+        MODES,
+        "train: fine-tune, evaluate on test and export. evaluate, predict, export: do "
+        "that with the trained model in --output_dir. compare: methods, tasks and "
+        "seeds, with a search of the hyper-parameters, to tables and a plot.",
+    )
+    kinds.string("output_dir", None, "Folder of the run; a run found there is resumed.")
+    kinds.integer(
+        "seed",
+        0,
+        "Of the split, the new weights, the order and the augmentation.",
+        lower_bound=0,
+    )
+    kinds.list(
+        "export_formats",
+        ["saved_model"],
+        "What is exported: saved_model, onnx, litert, litert_int8.",
+    )
+    kinds.list("images", [], "Mode predict: files, folders and globs.")
+    kinds.string(
+        "predictions", None, "Mode predict: CSV file to write; standard output if none."
+    )
+    kinds.integer(
+        "top_k",
+        3,
+        "Classes named per image, in mode predict and by the exported model.",
+        lower_bound=1,
+    )

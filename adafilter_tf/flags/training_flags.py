@@ -1,0 +1,63 @@
+"""How long, with which rates and on what a run trains."""
+
+from adafilter_tf import optimization
+
+
+def define(kinds) -> None:
+    """Defines them; `kinds` has a function for each kind of flag."""
+    kinds.integer("epochs", 30, "Number of epochs.", lower_bound=1)
+    kinds.integer(
+        "steps_per_epoch",
+        None,
+        "Steps between two validations and checkpoints; none for one pass over the "
+        "training examples.",
+        lower_bound=1,
+    )
+    kinds.integer(
+        "batch_size", 32, "Examples per step over all devices.", lower_bound=1
+    )
+    kinds.enum(
+        "optimizer",
+        "sgd",
+        optimization.OPTIMIZERS,
+        "Of backbone and head; the gates always have Adam.",
+    )
+    for name, default, of in (
+        ("learning_rate", 0.01, "the backbone"),
+        ("head_learning_rate", 0.01, "the head"),
+        ("gate_learning_rate", 0.001, "the gates"),
+    ):
+        kinds.float(
+            name, default, f"Peak learning rate of {of}.", lower_bound=0.0)  # fmt: skip
+    kinds.float(
+        "weight_decay",
+        0.0,
+        "Decoupled; of the kernels of backbone and head.",
+        lower_bound=0.0,
+    )
+    kinds.float(
+        "warmup_fraction",
+        0.1,
+        "Share of the steps in which the rates rise.",
+        lower_bound=0.0,
+        upper_bound=0.9,
+    )
+    kinds.enum(
+        "precision",
+        "auto",
+        ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+        "auto: mixed_float16 on GPUs, float32 elsewhere.",
+    )
+    kinds.enum(
+        "jit_compile",
+        "auto",
+        ("auto", "on", "off"),
+        "XLA for the training step; auto: on one GPU.",
+    )
+    kinds.list("devices", [], "Such as GPU:0,GPU:1; empty for all visible GPUs.")
+    kinds.integer(
+        "log_every",
+        50,
+        "Steps between two points of TensorBoard's batch curve.",
+        lower_bound=1,
+    )

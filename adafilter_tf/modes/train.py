@@ -1,0 +1,111 @@
+"""--mode=train: fine-tunes, evaluates on test and exports."""
+
+import json
+import pathlib
+
+import keras
+from absl import flags, logging
+
+from adafilter_tf import (
+    distribution,
+    flagfile,
+    reference_bands,
+    run_dir,
+    run_export,
+    settings,
+    summary,
+    training_run,
+)
+from adafilter_tf.data import splits, verification
+from adafilter_tf.data.examples import Splits
+from adafilter_tf.models import backbones
+from adafilter_tf.modes import export
+
+FLAGS = flags.FLAGS
+
+
+def run() -> None:
+    """Trains, evaluates on test and exports; the baseline too, if there is one."""
+    run_export.check_formats(FLAGS.export_formats)
+    folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
+    with run_dir.claim(folder, flagfile.to_flagfile()):
+        examples = _load_splits(folder)
+        metrics = [_train_method(FLAGS.method, examples, folder)]
+        if FLAGS.baseline:
+            baseline = run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")
+            metrics.append(_train_method(FLAGS.baseline, examples, baseline))
+        found = {
+            name: run_export.find_export(folder, name) for name in FLAGS.export_formats
+        }
+        written = export.export_run(
+            folder, [name for name, path in found.items() if not path]
+        )
+        print(summary.summarize(folder, metrics, {**found, **written}))
+
+
+def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict:
+    if folder.metrics.exists() and folder.model.exists():
+        logging.info("The run in %s is complete.", folder.root)
+        return json.loads(folder.metrics.read_text())
+    logging.info("Training %s in %s.", method, folder.root)
+    strategy = distribution.create_strategy(FLAGS.devices)
+    distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
+    keras.utils.set_random_seed(FLAGS.seed)
+    with strategy.scope():
+        model = settings.build_model(
+            FLAGS,
+            method,
+            len(examples.train.class_names),
+            synchronized=strategy.num_replicas_in_sync > 1,
+        )
+    metrics = training_run.train(
+        model,
+        examples,
+        folder,
+        settings.make_procedure(FLAGS, method, strategy),
+        method=method,
+        image_options=settings.image_options(FLAGS),
+        options=settings.training_options(FLAGS, len(examples.train)),
+        augmentation=settings.augmentation(FLAGS),
+        safety=settings.safety_options(FLAGS),
+        report={
+            "method": method,
+            "backbone": FLAGS.backbone,
+            "dataset": FLAGS.dataset,
+            "seed": FLAGS.seed,
+        },
+    )
+    _compare_with_published(method, metrics)
+    return metrics
+
+
+def _compare_with_published(method: str, metrics: dict) -> None:
+    """Warns of an accuracy far below what such a run is known to reach."""
+    warning = reference_bands.describe_shortfall(
+        FLAGS.dataset,
+        FLAGS.backbone,
+        metrics["test_accuracy"],
+        weights=FLAGS.weights,
+        frozen=method == "fine_tuning" and FLAGS.tune_blocks == "none",
+    )
+    if warning and FLAGS.examples_per_class is None:
+        logging.warning("%s", warning)
+
+
+def _load_splits(folder: run_dir.RunDir) -> Splits:
+    """Returns the run's splits: the written ones, or new ones that it writes."""
+    if folder.splits.exists():
+        return splits.read_splits(folder.splits)
+    examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+    examples, skipped = verification.verify_images(
+        examples,
+        on_bad_image=FLAGS.on_bad_image,
+        channels=backbones.get_spec(FLAGS.backbone).channels,
+    )
+    if skipped:
+        verification.write_skipped(skipped, folder.skipped_images)
+    run_dir.write_text(
+        folder.labels, "".join(f"{name}\n" for name in examples.train.class_names)
+    )
+    splits.write_splits(examples, folder.splits)
+    return examples
