@@ -17,6 +17,7 @@ from absl.testing import flagsaver
 
 from adafilter_tf import flags as run_flags
 from adafilter_tf import run
+from adafilter_tf.data import verification
 
 if "mode" not in flags.FLAGS:
     run_flags.define_flags()
@@ -392,14 +393,14 @@ def test_unreadable_image_is_named_or_skipped(command, tmp_path):
 
 
 def test_image_that_vanishes_is_named(command, tmp_path, monkeypatch):
-    verify = run.verification.verify_images
+    verify = verification.verify_images
 
     def verify_and_remove(examples, **options):
         checked = verify(examples, **options)
         pathlib.Path(checked[0].train.paths[0]).unlink()
         return checked
 
-    monkeypatch.setattr(run.verification, "verify_images", verify_and_remove)
+    monkeypatch.setattr(verification, "verify_images", verify_and_remove)
     result = train(command, tmp_path)
     assert_error(result, 1, f"The image {tmp_path}", ".jpg was there", "put it back")
 
