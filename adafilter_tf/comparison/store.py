@@ -61,7 +61,8 @@ class Store:
 def open_store(folder: pathlib.Path, plan: Plan) -> Iterator[Store]:
     """Makes a folder this comparison's, or finds that it is.
 
-    A plan of which no cell is finished may be changed.
+    A plan of which no cell is finished may be changed; any plan may get further tasks,
+    rows and seeds.
 
     Args:
         folder: May exist.
@@ -108,56 +109,56 @@ def _check_folder(folder: pathlib.Path, plan_path: pathlib.Path) -> None:
 def _check_same(path: pathlib.Path, plan: Plan) -> None:
     try:
         before = json.loads(path.read_text(encoding="utf-8"))
-        # As text: the order of a row's flags numbers its settings.
-        same = json.dumps(before) == json.dumps(plan.to_json())
-        differences = same or _list_differences(before, plan.to_json())
-    except (ValueError, KeyError, AttributeError):
+        differences = _list_differences(before, plan.to_json())
+    except (ValueError, KeyError, AttributeError, TypeError):
         raise errors.RunError(
             f"{path} is damaged; choose another --output_dir."
         ) from None
-    if same:
-        return
-    raise errors.RunError(
-        f"--output_dir={path.parent} belongs to another comparison: "
-        f"{'; '.join(differences)}. Choose another --output_dir, or take the change "
-        "back. Nothing was overwritten."
-    )
+    if differences:
+        raise errors.RunError(
+            f"--output_dir={path.parent} belongs to another comparison: "
+            f"{'; '.join(differences)}. Choose another --output_dir, or take the "
+            "change back. Nothing was overwritten."
+        )
 
 
 def _list_differences(before: Mapping, now: Mapping) -> list[str]:
-    """Returns what two plans differ in, each a few words with both values."""
+    """Returns what of the plan before is not in the new one, with both values."""
     found = []
     for kind in ("task", "row"):
-        old_items, new_items = before[f"{kind}s"], now[f"{kind}s"]
-        for name in {**old_items, **new_items}:
+        new_items = now[f"{kind}s"]
+        for name, old_item in before[f"{kind}s"].items():
             flag = f"--{kind}={name}"
-            if name not in old_items:
-                found.append(f"{flag} is new")
-            elif name not in new_items:
+            if name not in new_items:
                 found.append(f"{flag} is missing now")
             else:
-                found += _list_changes(flag, old_items[name], new_items[name])
-    for name in ("seeds", "search_seeds"):
-        old, new = (",".join(map(str, plan[name])) for plan in (before, now))
-        if old != new:
-            found.append(f"--{name} was {old}, now {new}")
+                found += _list_changes(flag, old_item, new_items[name])
+    removed = [str(seed) for seed in before["seeds"] if seed not in now["seeds"]]
+    if removed:
+        found.append(f"--seeds has no {','.join(removed)} now")
+    if before["search_seeds"] != now["search_seeds"]:
+        old, new = (",".join(map(str, plan["search_seeds"])) for plan in (before, now))
+        found.append(f"--search_seeds was {old}, now {new}")
     removed = [text for text in before["common"] if text not in now["common"]]
     added = [text for text in now["common"] if text not in before["common"]]
     if removed or added:
         old, new = (" ".join(texts) or "none of these" for texts in (removed, added))
         found.append(f"all cells had {old}, now {new}")
-    return found or ["its tasks, rows or flags stand in another order"]
+    return found
 
 
 def _list_changes(flag: str, old: Mapping, new: Mapping) -> list[str]:
     def describe(flags, name):
         return f"{name}={flags[name]}" if name in flags else f"no {name}"
 
-    return [
+    changes = [
         f"{flag} had {describe(old, name)}, now {describe(new, name)}"
         for name in {**old, **new}
         if old.get(name) != new.get(name)
     ]
+    # The order of a row's flags numbers its settings.
+    reordered = not changes and list(old) != list(new)
+    return [f"{flag} has its flags in another order"] if reordered else changes
 
 
 def _to_json(value):

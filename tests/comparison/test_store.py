@@ -8,6 +8,8 @@ from adafilter_tf import errors
 from adafilter_tf.comparison import store
 from tests.comparison.fake_cells import ROWS, TASKS, make_metrics, make_plan
 
+ROW_NAME, *ROW_FLAGS = ROWS[0].split()
+
 
 @pytest.fixture
 def finished(tmp_path):
@@ -43,15 +45,18 @@ def test_non_finite_numbers_become_null(tmp_path):
             "--task=digits had epochs=2, now epochs=3.",
         ),
         ({"tasks": TASKS[:1]}, "--task=toys is missing now."),
-        ({"rows": [*ROWS, "x method=x|y"]}, "--row=x is new."),
+        ({"rows": ROWS[:1]}, f"--row={ROWS[1].split()[0]} is missing now."),
+        (
+            {"rows": [" ".join([ROW_NAME, *ROW_FLAGS[::-1]]), ROWS[1]]},
+            "--row=fine_tuning has its flags in another order.",
+        ),
         (
             {"rows": [ROWS[0].replace("|1", "|1 decay=0"), ROWS[1]]},
             "--row=fine_tuning had no decay, now decay=0.",
         ),
-        ({"seeds": ["0"]}, "--seeds was 0,1, now 0."),
+        ({"seeds": ["0", "2"]}, "--seeds has no 1 now."),
         ({"search_seeds": ["9"]}, "--search_seeds was 100, now 9."),
         ({"common": ["--x"]}, "all cells had --batch_size=8, now --x."),
-        ({"tasks": TASKS[::-1]}, "its tasks, rows or flags stand in another order."),
     ],
 )
 def test_changed_plan_names_the_difference_and_overwrites_nothing(
@@ -63,6 +68,17 @@ def test_changed_plan_names_the_difference_and_overwrites_nothing(
             pass
     assert f"belongs to another comparison: {message} Choose" in str(caught.value)
     assert {path: path.read_bytes() for path in finished.rglob("*.json")} == before
+
+
+def test_plan_may_grow_and_change_its_order(finished):
+    plan = make_plan(
+        tasks=[*TASKS[::-1], "new dataset=digits"],
+        rows=[*ROWS, "x method=x|y"],
+        seeds=["0", "1", "2"],
+    )
+    with store.open_store(finished, plan) as opened:
+        assert [opened.has(cell) for cell in plan.search_cells()].count(True) == 1
+    assert json.loads((finished / "plan.json").read_text()) == plan.to_json()
 
 
 def test_plan_without_finished_cells_may_be_changed(tmp_path):
