@@ -37,6 +37,11 @@ class RunDir:
         return self.root / "skipped_images.csv"
 
     @property
+    def images(self) -> pathlib.Path:
+        """Size, time and hash of every image when the run began."""
+        return self.root / "images.csv"
+
+    @property
     def model(self) -> pathlib.Path:
         """The trained model."""
         return self.root / "model.keras"
@@ -74,6 +79,10 @@ class RunDir:
     def has_started(self) -> bool:
         """Returns whether there is something that training has achieved."""
         return self.model.exists() or any(self.checkpoints.glob("step_*"))
+
+    def is_complete(self) -> bool:
+        """Returns whether the training has ended and been measured."""
+        return self.metrics.exists() and self.model.exists()
 
     def list_exports(self) -> list[pathlib.Path]:
         """Returns the folders of the finished exports, the newest last."""
@@ -126,6 +135,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
             run_dir.splits,
             run_dir.labels,
             run_dir.skipped_images,
+            run_dir.images,
             run_dir.start_gates,
         ):
             path.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ from absl.testing import flagsaver
 
 from adafilter_tf import flags as run_flags
 from adafilter_tf import run
-from adafilter_tf.data import verification
+from adafilter_tf.data import image_record
 
 if "mode" not in flags.FLAGS:
     run_flags.define_flags()
@@ -393,14 +393,13 @@ def test_unreadable_image_is_named_or_skipped(command, tmp_path):
 
 
 def test_image_that_vanishes_is_named(command, tmp_path, monkeypatch):
-    verify = verification.verify_images
+    write = image_record.write_record
 
-    def verify_and_remove(examples, **options):
-        checked = verify(examples, **options)
-        pathlib.Path(checked[0].train.paths[0]).unlink()
-        return checked
+    def write_and_remove(examples, path):
+        write(examples, path)
+        pathlib.Path(examples.train.paths[0]).unlink()
 
-    monkeypatch.setattr(verification, "verify_images", verify_and_remove)
+    monkeypatch.setattr(image_record, "write_record", write_and_remove)
     result = train(command, tmp_path)
     assert_error(result, 1, f"The image {tmp_path}", ".jpg was there", "put it back")
 
@@ -413,6 +412,40 @@ def test_other_settings_in_a_used_folder_are_refused(finished, command):
         result, 1, "--learning_rate=0.01", "--learning_rate=0.5", "--output_dir"
     )
     assert {p: p.stat().st_mtime_ns for p in (root / "run").rglob("*")} == before
+
+
+def unfinish(finished, tmp_path):
+    """A copy of the finished run that has its last steps to take; its arguments."""
+    root, arguments, _ = finished
+    folder = shutil.copytree(root / "run", tmp_path / "run")
+    for path in (folder / "metrics.json", folder / "model.keras"):
+        path.unlink()
+    shutil.rmtree(folder / "checkpoints/step_000000004")
+    return [*arguments[:-1], f"--output_dir={folder}"]
+
+
+def test_resume_with_other_images_is_refused(finished, command, tmp_path):
+    arguments = unfinish(finished, tmp_path)
+    image = finished[0] / "images/cat/0.jpg"
+    content = image.read_bytes()
+    try:
+        image.write_bytes(content[:-1] + b"x")
+        result = command(*arguments)
+        assert_error(result, 1, "1 of 12 images", f"{image} (its content has changed)")
+    finally:
+        image.write_bytes(content)
+    new = image.with_name("new.jpg")
+    try:
+        new.write_bytes(content)
+        assert_error(command(*arguments), 1, "differences", f"first: {new} is new")
+    finally:
+        new.unlink()
+
+
+def test_resume_without_its_list_of_splits_is_refused(finished, command, tmp_path):
+    arguments = unfinish(finished, tmp_path)
+    (tmp_path / "run/split.csv").unlink()
+    assert_error(command(*arguments), 1, "split.csv cannot be read", "put the file")
 
 
 def test_checkpoint_of_another_method_is_refused(finished, command, tmp_path):

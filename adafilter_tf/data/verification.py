@@ -82,6 +82,27 @@ def write_skipped(skipped: Sequence[BadImage], path: str | os.PathLike) -> None:
     temporary.replace(path)
 
 
+def read_skipped(path: str | os.PathLike) -> list[str]:
+    """Returns the paths in a list of `write_skipped`; none when there is no such file.
+
+    Raises:
+        errors.RunError: It is no such list.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        return []
+    try:
+        with path.open(
+            encoding="utf-8", errors="surrogateescape", newline=""
+        ) as stream:
+            return [row["path"] for row in csv.DictReader(stream, strict=True)]
+    except (OSError, csv.Error, KeyError) as error:
+        raise errors.RunError(
+            f"{path} is not a list of images that were left out, as a run writes it "
+            "(columns path,reason): put the run's own file back."
+        ) from error
+
+
 def _find_bad_images(paths: Sequence[str], channels: int) -> tuple[BadImage, ...]:
     bad = []
     start = last_log = time.monotonic()

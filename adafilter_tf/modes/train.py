@@ -16,7 +16,7 @@ from adafilter_tf import (
     summary,
     training_run,
 )
-from adafilter_tf.data import splits, verification
+from adafilter_tf.data import image_record, splits, verification
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.models import backbones
 from adafilter_tf.modes import export
@@ -30,10 +30,12 @@ def run() -> None:
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
     with run_dir.claim(folder, flagfile.to_flagfile()):
         examples = _load_splits(folder)
-        metrics = [_train_method(FLAGS.method, examples, folder)]
-        if FLAGS.baseline:
-            baseline = run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")
-            metrics.append(_train_method(FLAGS.baseline, examples, baseline))
+        metrics = [
+            _train_method(method, examples, each)
+            for method, each in zip(
+                (FLAGS.method, FLAGS.baseline), _list_folders(folder), strict=False
+            )
+        ]
         found = {
             name: run_export.find_export(folder, name) for name in FLAGS.export_formats
         }
@@ -44,7 +46,7 @@ def run() -> None:
 
 
 def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict:
-    if folder.metrics.exists() and folder.model.exists():
+    if folder.is_complete():
         logging.info("The run in %s is complete.", folder.root)
         return json.loads(folder.metrics.read_text())
     logging.info("Training %s in %s.", method, folder.root)
@@ -94,8 +96,11 @@ def _compare_with_published(method: str, metrics: dict) -> None:
 
 def _load_splits(folder: run_dir.RunDir) -> Splits:
     """Returns the run's splits: the written ones, or new ones that it writes."""
-    if folder.splits.exists():
-        return splits.read_splits(folder.splits)
+    if folder.has_started():
+        begun = splits.read_splits(folder.splits)
+        if not _is_complete(folder):
+            _check_data(begun, folder)
+        return begun
     examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
     examples, skipped = verification.verify_images(
         examples,
@@ -107,5 +112,28 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
     run_dir.write_text(
         folder.labels, "".join(f"{name}\n" for name in examples.train.class_names)
     )
+    image_record.write_record(examples, folder.images)
     splits.write_splits(examples, folder.splits)
     return examples
+
+
+def _check_data(begun: Splits, folder: run_dir.RunDir) -> None:
+    """Refuses to go on with other data than the run began with."""
+    image_record.check_lists(
+        settings.make_splits(FLAGS, settings.load_source(FLAGS)),
+        begun,
+        dataset=FLAGS.dataset,
+        left_out=verification.read_skipped(folder.skipped_images),
+    )
+    image_record.check_images(begun, folder.images)
+
+
+def _list_folders(folder: run_dir.RunDir) -> list[run_dir.RunDir]:
+    """Returns the folder of the method, and the baseline's if there is one."""
+    if not FLAGS.baseline:
+        return [folder]
+    return [folder, run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")]
+
+
+def _is_complete(folder: run_dir.RunDir) -> bool:
+    return all(each.is_complete() for each in _list_folders(folder))
