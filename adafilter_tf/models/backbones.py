@@ -1,18 +1,18 @@
 """One door to every backbone: what it reads and where its weights come from."""
 
 import dataclasses
-import os
-import pathlib
-import re
-import warnings
 from collections.abc import Callable
 
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import inlining, resnet14
+from adafilter_tf.models import (
+    efficientnet_lite,
+    inlining,
+    pretrained_weights,
+    resnet14,
+)
 
-_WEIGHTS_FOLDER = pathlib.Path(__file__).parent / "weights"
 # What the networks of keras.applications were trained on: keras.src.applications,
 # imagenet_utils.preprocess_input, modes "caffe", "tf" and "torch".
 _CAFFE = {
@@ -38,8 +38,9 @@ class BackboneSpec:
         channels: 3 for RGB, 1 for grey images.
         image_size: Usual height and width, in pixels.
         min_image_size: Smallest height and width, in pixels.
-        bundled_weights: File in `models/weights` that holds the pre-trained weights;
-            None when Keras downloads them from its ImageNet collection.
+        bundled_weights: File in `models/weights` that holds the pre-trained weights.
+        imported_weights: Pre-trained weights that a tool imports. With neither, Keras
+            downloads them from its ImageNet collection.
     """
 
     build: Callable[..., keras.Model]
@@ -48,6 +49,7 @@ class BackboneSpec:
     image_size: int = 224
     min_image_size: int = 32
     bundled_weights: str | None = None
+    imported_weights: pretrained_weights.ImportedWeights | None = None
 
 
 def _application(
@@ -107,6 +109,18 @@ BACKBONES = {
     "efficientnetb0": _application("EfficientNetB0", None),
     "efficientnetb2": _application("EfficientNetB2", None, 260),
     "efficientnetb4": _application("EfficientNetB4", None, 380),
+    "efficientnetlite0": BackboneSpec(
+        lambda weights, input_tensor: efficientnet_lite.efficientnet_lite0(
+            input_tensor
+        ),
+        # MEAN_RGB and STDDEV_RGB of tensorflow/tpu, efficientnet_lite_builder.py.
+        {"mean": (127.0,) * 3, "standard_deviation": (128.0,) * 3},
+        imported_weights=pretrained_weights.ImportedWeights(
+            "efficientnetlite0_imagenet_notop.weights.h5",
+            "c0bee34e755e1058b86ce5bfa5da52d460e7423c4c44248b41979f923791ab61",
+            "python -m tools.import_efficientnet_lite",
+        ),
+    ),
     "efficientnetv2b0": _application("EfficientNetV2B0", None),
     "efficientnetv2b3": _application("EfficientNetV2B3", None, 300),
     "efficientnetv2s": _application("EfficientNetV2S", None, 384),
@@ -131,9 +145,9 @@ def build_backbone(
     Args:
         name: A key of `BACKBONES`.
         image_size: Height and width of the input, in pixels.
-        weights: "pretrained" (the bundled file or Keras' ImageNet weights), "random",
-            or the path of a weights file (`.weights.h5`, or a Keras application's own
-            `_notop.h5`).
+        weights: "pretrained" (the bundled or imported file, or Keras' ImageNet
+            weights), "random", or the path of a weights file (`.weights.h5`, or a Keras
+            application's own `_notop.h5`).
         synchronized: Whether batch norms in training share their statistics over the
             replicas of a `tf.distribute` strategy.
 
@@ -158,7 +172,14 @@ def build_backbone(
         inputs = layers.PixelNormalization(
             **spec.normalization, dtype="float32", name="pixel_normalization"
         )(pixels)
-    backbone = _load(name, spec, inputs, weights)
+    backbone = pretrained_weights.load(
+        name,
+        spec.build,
+        inputs,
+        weights=weights,
+        bundled=spec.bundled_weights,
+        imported=spec.imported_weights,
+    )
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized
@@ -177,45 +198,3 @@ def get_spec(name: str) -> BackboneSpec:
             f"Received --backbone={name}; allowed are {', '.join(BACKBONES)}."
         )
     return BACKBONES[name]
-
-
-def _load(name, spec, inputs, weights) -> keras.Model:
-    if weights == "random":
-        return spec.build(None, inputs)
-    if weights != "pretrained":
-        return _load_file(name, spec.build(None, inputs), weights)
-    if spec.bundled_weights:
-        path = _WEIGHTS_FOLDER / spec.bundled_weights
-        return _load_file(name, spec.build(None, inputs), str(path))
-    try:
-        return spec.build("imagenet", inputs)
-    except Exception as error:  # Keras raises bare Exception when a download fails.
-        url = re.search(r"https?://\S+\.h5", str(error))
-        if url is None:
-            raise
-        folder = os.path.join(os.environ.get("KERAS_HOME", "~/.keras"), "models")
-        raise errors.RunError(
-            f"The ImageNet weights of {name} are neither in {folder} nor could they be "
-            f"downloaded from {url.group()}. Put that file into {folder} by hand, give "
-            "its path with --weights=PATH, or run without a network with "
-            "--flagfile=configs/quickstart.cfg."
-        ) from error
-
-
-def _load_file(name: str, backbone: keras.Model, path: str) -> keras.Model:
-    if not os.path.isfile(path):
-        raise errors.RunError(
-            f"The weights file {path} of {name} does not exist; --weights takes "
-            "pretrained, random or the path of an .h5 file."
-        )
-    try:
-        with warnings.catch_warnings():
-            # Keras warns of weights that it leaves as they are; here that is an error.
-            warnings.simplefilter("error", UserWarning)
-            backbone.load_weights(path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
-        reason = str(error).splitlines()[0]
-        raise errors.RunError(
-            f"The weights file {path} does not fit {name} without its top: {reason}"
-        ) from error
-    return backbone

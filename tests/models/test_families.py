@@ -1,4 +1,4 @@
-"""Every convolutional family of keras.applications, by its smallest member."""
+"""Every convolutional family of keras.applications, by its smallest member; others."""
 
 import math
 
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adafilter_tf.models import choices, gating
+from adafilter_tf.models import choices, efficientnet_lite, gating
 from tests.conftest import random_images, randomize
 
 # Member: size of its images, and the layer behind which it is cut, for time; every kind
@@ -25,6 +25,7 @@ FAMILIES = {
     "MobileNetV2": (64, None),
     "MobileNetV3Small": (64, None),
     "EfficientNetB0": (64, None),
+    "EfficientNetLite0": (64, "block4b_add"),
     "EfficientNetV2B0": (64, None),
     "ConvNeXtTiny": (64, None),
     "NASNetMobile": (64, "normal_concat_1"),
@@ -33,9 +34,12 @@ FAMILIES = {
 
 def build(name):
     size, cut = FAMILIES[name]
-    model = getattr(keras.applications, name)(
-        include_top=False, weights=None, input_shape=(size, size, 3)
-    )
+    if name == "EfficientNetLite0":
+        model = efficientnet_lite.efficientnet_lite0(keras.Input((size, size, 3)))
+    else:
+        model = getattr(keras.applications, name)(
+            include_top=False, weights=None, input_shape=(size, size, 3)
+        )
     return randomize(
         keras.Model(model.input, model.get_layer(cut).output) if cut else model
     )

