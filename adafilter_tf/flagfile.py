@@ -1,5 +1,7 @@
 """The flagfile that repeats a run, and what of a command line agrees with it."""
 
+from collections.abc import Collection
+
 from absl import flags
 
 from adafilter_tf import errors, methods
@@ -13,6 +15,10 @@ UNRECORDED = (
     "export_formats",
     "images",
     "predictions",
+    "predictions_format",
+    "overwrite",
+    "evaluate_on",
+    "evaluate_split",
     "top_k",
     "data_dir",
     "cache",
@@ -82,13 +88,19 @@ def _list_unused(values: flags.FlagValues) -> dict[str, list[str]]:
     return {name: of for name, of in owners.items() if not chosen & set(of)}
 
 
-def apply_saved(text: str, path: str, values: flags.FlagValues = flags.FLAGS) -> None:
+def apply_saved(
+    text: str,
+    path: str,
+    values: flags.FlagValues = flags.FLAGS,
+    free: Collection[str] = (),
+) -> None:
     """Fills `values` from the flagfile of an earlier run.
 
     Args:
         text: Made by `to_flagfile`.
         path: Of that flagfile, for the message.
         values: Flags of this command line; only those not given there change.
+        free: Names of flags that may be given with another value than the run had.
 
     Raises:
         RunError: When a flag was given with another value than the run had.
@@ -98,10 +110,17 @@ def apply_saved(text: str, path: str, values: flags.FlagValues = flags.FLAGS) ->
     saved(["run", *text.splitlines()])
     for name in recorded_names(saved):
         given, found = values[name], saved[name]
+        if given.present and name in free:
+            continue
         if given.present and given.value != found.value:
+            other_images = (
+                " Other images that it is tried on are --evaluate_on."
+                if name == "dataset"
+                else ""
+            )
             raise errors.RunError(
                 f"Received --{name}={given.value}, but the run in this folder has "
                 f"{found.value} ({path}). Choose another --output_dir, or repeat that "
-                f"run's settings with --flagfile={path}."
+                f"run's settings with --flagfile={path}.{other_images}"
             )
         given.value = found.value

@@ -70,11 +70,9 @@ def main(argv: list[str]) -> None:
             file=sys.stderr,
         )
         sys.exit(errors.RunError.exit_code)
-    except KeyboardInterrupt:
-        print(
-            "Interrupted; the same command goes on from the last checkpoint.",
-            file=sys.stderr,
-        )
+    except KeyboardInterrupt as error:
+        goes_on = "Interrupted; the same command goes on from the last checkpoint."
+        print(str(error) or goes_on, file=sys.stderr)
         sys.exit(130)
 
 

@@ -1,7 +1,5 @@
-import csv
-import io
+import itertools
 import math
-import os
 
 import keras
 import numpy as np
@@ -111,83 +109,15 @@ def test_logits_that_are_not_finite_are_refused(tmp_path):
         next(rows)
 
 
-ROWS = [
-    prediction.Prediction("a,b.jpg", ("red", "blue"), (0.75, 0.25)),
-    prediction.Prediction("c.jpg", ("", ""), (math.nan, math.nan), "an empty file"),
-]
+def test_paths_are_taken_no_more_than_two_batches_ahead():
+    taken = []
 
+    def endless():
+        for index in itertools.count():
+            taken.append(index)
+            yield f"nowhere/{index}.png"
 
-def test_csv_by_hand():
-    file = io.StringIO()
-    assert prediction.write_csv(iter(ROWS), file) == (2, 1)
-    assert file.getvalue() == (
-        "path,class,probability,class_2,probability_2,error\n"
-        '"a,b.jpg",red,0.75,blue,0.25,\n'
-        "c.jpg,,,,,an empty file\n"
-    )
-
-
-def test_saved_csv_is_read_back(tmp_path):
-    # A file name of bytes that are not UTF-8, as Linux allows.
-    odd = os.fsdecode(b"caf\xe9.jpg")
-    rows = [prediction.Prediction(odd, ("é",), (1.0,))]
-    assert prediction.save_csv(rows, str(tmp_path / "p.csv")) == (1, 0)
-    assert (tmp_path / "p.csv").read_bytes() == (
-        b"path,class,probability,error\ncaf\xe9.jpg,\xc3\xa9,1,\n"
-    )
-    with open(tmp_path / "p.csv", errors="surrogateescape", encoding="utf-8") as file:
-        assert next(csv.DictReader(file))["path"] == odd
-
-
-def test_interrupted_csv_keeps_the_one_before(tmp_path):
-    def interrupted():
-        yield ROWS[0]
-        raise KeyboardInterrupt
-
-    prediction.save_csv(ROWS, str(tmp_path / "p.csv"))
-    before = (tmp_path / "p.csv").read_text()
-    with pytest.raises(KeyboardInterrupt):
-        prediction.save_csv(interrupted(), str(tmp_path / "p.csv"))
-    assert (tmp_path / "p.csv").read_text() == before
-
-
-@pytest.fixture
-def photos(tmp_path, monkeypatch):
-    for name in ("b.JPG", "a.png", "sub/c.jpeg", ".hidden.jpg", ".git/d.jpg", "n.txt"):
-        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "photos" / name).touch()
-    (tmp_path / "photos" / "[1].png").touch()
-    monkeypatch.chdir(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("patterns", "files"),
-    [
-        (["photos"], ["[1].png", "a.png", "b.JPG", "sub/c.jpeg"]),
-        (["photos/*.png"], ["[1].png", "a.png"]),
-        (["photos/**/*.jpeg"], ["sub/c.jpeg"]),
-        (["photos/*"], ["[1].png", "a.png", "b.JPG", "sub/c.jpeg"]),
-        (["photos/n.txt"], ["n.txt"]),
-        (["photos/[1].png"], ["[1].png"]),
-        (["photos/b.JPG", "photos"], ["b.JPG", "[1].png", "a.png", "sub/c.jpeg"]),
-    ],
-)
-def test_images_of_files_folders_and_patterns(photos, patterns, files):
-    expected = [os.path.join("photos", name) for name in files]
-    assert prediction.expand_images(patterns) == expected
-
-
-@pytest.mark.parametrize("pattern", ["nowhere.jpg", "photos/*.gif", "photos/.git/x"])
-def test_pattern_without_an_image_is_named(photos, pattern):
-    with pytest.raises(errors.RunError) as raised:
-        prediction.expand_images(["photos", pattern])
-    assert str(raised.value) == (
-        f"Received {pattern!r}, which gives no image; allowed are a file, a folder "
-        "with .jpg, .jpeg, .png files at any depth, or a glob pattern. Check the path, "
-        "relative to the current folder."
-    )
-
-
-def test_no_pattern_is_refused():
-    with pytest.raises(errors.RunError, match="Received no image to predict; name at"):
-        prediction.expand_images([])
+    rows = prediction.predict_paths(colour_model(), endless(), batch_size=4, **OPTIONS)
+    for number in range(1, 30):
+        assert next(rows).path == f"nowhere/{number - 1}.png"
+        assert len(taken) <= number + 2 * 4

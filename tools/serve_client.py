@@ -17,7 +17,7 @@ import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
 
 from absl import app, flags, logging
 
-from adafilter_tf import errors, prediction
+from adafilter_tf import errors, image_files, prediction, prediction_files
 from tools import serving_endpoint, serving_prediction
 
 _INTERRUPTED = 130  # As shells give it for Ctrl-C.
@@ -51,7 +51,7 @@ def save(rows: Iterable[prediction.Prediction], path: str) -> tuple[int, int]:
             file cannot be written.
     """
     try:
-        return prediction.save_csv(rows, path)
+        return prediction_files.save_csv(rows, path)
     except errors.RunError as error:
         raise type(error)(f"{error}{_describe_rest(path)}") from error
     except KeyboardInterrupt as error:
@@ -82,7 +82,7 @@ def run(values: flags.FlagValues) -> None:
         signature=values.signature,
         timeout_s=values.timeout_s,
     )
-    paths = prediction.expand_images(values.images)
+    paths = image_files.list_images(values.images)
     rows = serving_prediction.predict_paths(
         paths,
         endpoint,
@@ -95,7 +95,7 @@ def run(values: flags.FlagValues) -> None:
         num_rows, num_errors = save(rows, values.predictions)
         logging.info("%d images, %d of them unreadable.", num_rows, num_errors)
     else:
-        _print(rows)
+        prediction_files.print_rows(rows, "csv", sys.stdout)
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -153,24 +153,9 @@ def main(argv: list[str]) -> None:
         sys.exit(_INTERRUPTED)
 
 
-def _print(rows):
-    # A file name need not be valid UTF-8.
-    sys.stdout.reconfigure(encoding="utf-8", errors="surrogateescape")
-    try:
-        prediction.write_csv(rows, sys.stdout)
-        sys.stdout.flush()
-    except OSError as error:
-        # Or Python tries once more at its end, with a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise errors.RunError(
-            f"Standard output cannot be written: {error.strerror}. The rows are "
-            "incomplete; name a file by --predictions."
-        ) from error
-
-
 def _describe_rest(path):
-    """What `prediction.save_csv` left of an incomplete file; nothing, if empty."""
-    unfinished = f"{path}.tmp"
+    """What `save` left of an incomplete file; nothing, if empty."""
+    unfinished = prediction_files.temporary_path(path)
     if not os.path.exists(unfinished):
         return ""
     if os.path.getsize(unfinished):

@@ -24,7 +24,7 @@ import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
 
 from absl import app, flags
 
-from adafilter_tf import errors, prediction
+from adafilter_tf import errors, image_files
 from tools import serving_endpoint, serving_grpc
 
 _TIMEOUT_S = 60.0
@@ -179,7 +179,7 @@ def run(values: flags.FlagValues) -> None:
         )
         for name, address in parse_servers(values.servers).items()
     }
-    paths = prediction.expand_images(values.images)[: values.requests]
+    paths = image_files.list_images(values.images)[: values.requests]
     images = [pathlib.Path(path).read_bytes() for path in paths]
     with contextlib.ExitStack() as connections:
         servers = {

@@ -25,19 +25,23 @@ def load_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examp
         errors.RunError: It cannot be had, or is not fit for training: fewer than two
             classes, or a class in validation or test that train lacks.
     """
-    form, colon, argument = dataset.partition(":")
-    if dataset == "digits":
-        source = digits.load_digits(data_dir)
-    elif colon and form == "folder":
-        source = folder_source.load_folder(argument)
-    elif colon and form == "csv":
-        source = csv_source.load_csv(argument)
-    elif colon and form == "tfds":
-        source = tfds_source.load_tfds(argument, data_dir)
-    else:
-        source = tfds_source.load_tfds(dataset, data_dir)
+    source = read_source(dataset, data_dir=data_dir)
     _check_classes(dataset, source)
     return source
+
+
+def read_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examples]:
+    """`load_source` without a look at whether one can train on it."""
+    form, colon, argument = dataset.partition(":")
+    if dataset == "digits":
+        return digits.load_digits(data_dir)
+    if colon and form == "folder":
+        return folder_source.load_folder(argument)
+    if colon and form == "csv":
+        return csv_source.load_csv(argument)
+    if colon and form == "tfds":
+        return tfds_source.load_tfds(argument, data_dir)
+    return tfds_source.load_tfds(dataset, data_dir)
 
 
 def _check_classes(dataset: str, source: dict[str, Examples]) -> None:

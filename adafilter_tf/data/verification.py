@@ -48,25 +48,33 @@ def verify_images(
         errors.RunError: An image is unreadable and `on_bad_image` is "error", or
             without the unreadable images a split or class has none.
     """
-    if on_bad_image not in ON_BAD_IMAGE:
-        raise errors.UsageError(
-            f"on_bad_image={on_bad_image}: allowed are {' and '.join(ON_BAD_IMAGE)}."
-        )
     paths = [path for _, examples in splits.items() for path in examples.paths]
-    bad = _find_bad_images(paths, channels)
-    if bad and on_bad_image == "error":
-        raise errors.RunError(
-            f"{len(bad)} of {len(paths)} images cannot be used, first {bad[0].path}: "
-            f"{bad[0].reason}; replace or remove them, or leave them out with "
-            "--on_bad_image=skip."
-        )
-    if bad:
-        logging.warning("%d of %d images are left out.", len(bad), len(paths))
-    for image in bad:
-        logging.warning("Left out: %s: %s", image.path, image.reason)
+    bad = _find_and_tell(paths, on_bad_image, channels)
     bad_paths = {image.path for image in bad}
     kept = {name: _without(name, part, bad_paths) for name, part in splits.items()}
     return Splits(**kept), bad
+
+
+def keep_readable(
+    examples: Examples, *, on_bad_image: str = "error", channels: int = 3
+) -> Examples:
+    """`verify_images` of images that nothing is trained on: classes may vanish.
+
+    Raises:
+        errors.UsageError: `on_bad_image` is unknown.
+        errors.RunError: An image is unreadable and `on_bad_image` is "error", or all
+            images are.
+    """
+    bad = _find_and_tell(examples.paths, on_bad_image, channels)
+    bad_paths = {image.path for image in bad}
+    if bad and bad_paths.issuperset(examples.paths):
+        raise errors.RunError(
+            f"None of the {len(examples)} images can be read, first {bad[0].path}: "
+            f"{bad[0].reason}. Give JPEG or PNG files."
+        )
+    return examples.take(
+        i for i, path in enumerate(examples.paths) if path not in bad_paths
+    )
 
 
 def write_skipped(skipped: Sequence[BadImage], path: str | os.PathLike) -> None:
@@ -101,6 +109,27 @@ def read_skipped(path: str | os.PathLike) -> list[str]:
             f"{path} is not a list of images that were left out, as a run writes it "
             "(columns path,reason): put the run's own file back."
         ) from error
+
+
+def _find_and_tell(
+    paths: Sequence[str], on_bad_image: str, channels: int
+) -> tuple[BadImage, ...]:
+    if on_bad_image not in ON_BAD_IMAGE:
+        raise errors.UsageError(
+            f"on_bad_image={on_bad_image}: allowed are {' and '.join(ON_BAD_IMAGE)}."
+        )
+    bad = _find_bad_images(paths, channels)
+    if bad and on_bad_image == "error":
+        raise errors.RunError(
+            f"{len(bad)} of {len(paths)} images cannot be used, first {bad[0].path}: "
+            f"{bad[0].reason}; replace or remove them, or leave them out with "
+            "--on_bad_image=skip."
+        )
+    if bad:
+        logging.warning("%d of %d images are left out.", len(bad), len(paths))
+    for image in bad:
+        logging.warning("Left out: %s: %s", image.path, image.reason)
+    return bad
 
 
 def _find_bad_images(paths: Sequence[str], channels: int) -> tuple[BadImage, ...]:

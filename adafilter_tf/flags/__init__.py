@@ -12,6 +12,7 @@ from absl import flags
 from adafilter_tf.flags import (
     comparison_flags,
     data_flags,
+    finished_run_flags,
     method_flags,
     run_flags,
     safety_flags,
@@ -25,6 +26,7 @@ MODULES = (
     training_flags,
     safety_flags,
     comparison_flags,
+    finished_run_flags,
 )
 KINDS = ("boolean", "enum", "float", "integer", "list", "multi_string", "string")
 

@@ -25,10 +25,6 @@ def define(kinds) -> None:
         ["saved_model"],
         "What is exported: saved_model, onnx, litert, litert_int8.",
     )
-    kinds.list("images", [], "Mode predict: files, folders and globs.")
-    kinds.string(
-        "predictions", None, "Mode predict: CSV file to write; standard output if none."
-    )
     kinds.integer(
         "top_k",
         3,

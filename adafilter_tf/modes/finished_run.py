@@ -1,12 +1,18 @@
 """A finished run, opened by the modes that use one."""
 
+import os
 import pathlib
 
 from absl import flags
 
-from adafilter_tf import errors, flagfile, run_dir
+from adafilter_tf import errors, flagfile, run_dir, settings
+from adafilter_tf.data import selection, sources, splits, verification
+from adafilter_tf.data.examples import Examples
 
 FLAGS = flags.FLAGS
+
+# They say how a run is used, if they are given together with its use.
+_FREE = ("batch_size", "on_bad_image")
 
 
 def open_run() -> run_dir.RunDir:
@@ -18,10 +24,55 @@ def open_run() -> run_dir.RunDir:
                 f"--output_dir={folder.root} has no {path.name}: --mode={FLAGS.mode} "
                 "needs a finished run. Train it first with --mode=train."
             )
-    flagfile.apply_saved(folder.flagfile.read_text(), str(folder.flagfile))
+    text = folder.flagfile.read_text(encoding="utf-8")
+    flagfile.apply_saved(text, str(folder.flagfile), free=_FREE)
     return folder
 
 
 def read_labels(folder: run_dir.RunDir) -> list[str]:
     """Returns the names of the run's classes, in the order of its outputs."""
     return folder.labels.read_text(encoding="utf-8").splitlines()
+
+
+def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, int]:
+    """Returns the images that --evaluate_on, or the run itself, has in a split.
+
+    Args:
+        folder: Of the run.
+        split: "train", "validation", "test" or "all".
+
+    Returns:
+        The split ("all" for a data set without splits), its examples with the run's
+        labels, and how many unreadable images were left out.
+
+    Raises:
+        RunError: The split is empty, a class is unknown, or images cannot be read.
+    """
+    own = splits.read_splits(folder.splits)
+    if not FLAGS.evaluate_on:
+        _, examples = selection.select_split(
+            dict(own.items()), split, f"The run in {folder.root}"
+        )
+        _check_files_exist(examples)
+        return split, examples, 0
+    dataset = FLAGS.evaluate_on
+    source = sources.read_source(dataset, data_dir=FLAGS.data_dir)
+    split, examples = selection.select_split(source, split, f"evaluate_on={dataset}")
+    examples = selection.match_classes(
+        examples, read_labels(folder), f"evaluate_on={dataset}"
+    )
+    kept = verification.keep_readable(
+        examples,
+        on_bad_image=FLAGS.on_bad_image,
+        channels=settings.image_options(FLAGS)["channels"],
+    )
+    return split, kept, len(examples) - len(kept)
+
+
+def _check_files_exist(examples: Examples) -> None:
+    missing = [path for path in examples.paths if not os.path.isfile(path)]
+    if missing:
+        raise errors.RunError(
+            f"{len(missing)} of {len(examples)} images of this run are gone, first "
+            f"{missing[0]}; put them back, or name other images by --evaluate_on."
+        )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adafilter_tf import export, prediction
+from adafilter_tf import export, image_files, prediction
 from adafilter_tf.methods import adafilter
 from tests.conftest import tiny_resnet
 from tests.tools import prediction_servicer
@@ -63,7 +63,7 @@ def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
     expected = list(
         prediction.predict_paths(
             model,
-            prediction.expand_images([str(images)]),
+            image_files.list_images([str(images)]),
             class_names=NAMES,
             batch_size=4,
             **OPTIONS,
