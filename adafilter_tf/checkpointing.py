@@ -13,15 +13,15 @@ import json
 import os
 import pathlib
 import shutil
-import zipfile
 
 import keras
 import numpy as np
 from absl import logging
 
-from adafilter_tf import errors
+from adafilter_tf import errors, untrusted
 
 _FILES = ("arrays.npz", "metrics.npz")
+_MAX_INFO_BYTES = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +72,7 @@ def save_checkpoint(
                 "or --gate_learning_rate and start again: the run goes on from its "
                 "last checkpoint when nothing else changes."
             )
-    target = pathlib.Path(folder) / f"step_{info.step:09d}"
+    target = pathlib.Path(folder) / _name(info.step)
     temporary = target.with_name(f".{target.name}.writing")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
@@ -87,6 +87,7 @@ def save_checkpoint(
             _sync(file)
         shutil.rmtree(target, ignore_errors=True)
         os.rename(temporary, target)
+        _sync_folder(target.parent)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise _write_error(target, error) from error
@@ -106,6 +107,7 @@ def save_arrays(path: pathlib.Path, arrays: list[np.ndarray]) -> None:
             np.savez(file, *arrays)
             _sync(file)
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise _write_error(path, error) from error
@@ -117,14 +119,10 @@ def load_arrays(path: pathlib.Path) -> list[np.ndarray]:
     Raises:
         RunError: When the file is missing or damaged.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return [archive[f"arr_{index}"] for index in range(len(archive.files))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise errors.RunError(
-            f"{path} cannot be read: {error}. The run needs it to go on; start it anew "
-            "in another --output_dir."
-        ) from error
+    # They were written without compression.
+    max_bytes = path.stat().st_size if path.exists() else 0
+    arrays = untrusted.load_arrays(path, max_bytes=max_bytes)
+    return [arrays[name] for name in sorted(arrays, key=lambda name: (len(name), name))]
 
 
 def find_checkpoint(
@@ -146,12 +144,13 @@ def find_checkpoint(
     """
     for path in sorted(pathlib.Path(folder).glob("step_*"), reverse=True):
         try:
-            fields = json.loads((path / "checkpoint.json").read_text())
-            if fields.pop("sha256") != _digests(path, fields):
-                raise ValueError("its SHA-256 differs from the one it was written with")
-            info = CheckpointInfo(**fields)
-        except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
-            logging.warning("Passing over the damaged checkpoint %s: %s", path, error)
+            info = _read_info(path)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            logging.warning(
+                "Passing over the damaged checkpoint %s: %s",
+                path,
+                untrusted.explain(error),
+            )
             continue
         _check_owner(path, info, method, num_classes)
         return path, info
@@ -166,21 +165,41 @@ def load_checkpoint(path: pathlib.Path, model: keras.Model) -> None:
     """
     variables = _variables(model)
     arrays = load_arrays(path / "arrays.npz")
-    shapes = [tuple(variable.shape) for variable in variables]
-    if shapes != [array.shape for array in arrays]:
+    expected = [(tuple(each.shape), str(each.dtype)) for each in variables]
+    if expected != [(array.shape, str(array.dtype)) for array in arrays]:
         raise errors.RunError(
             f"The checkpoint {path} holds {len(arrays)} arrays that do not fit this "
-            f"model's {len(shapes)} variables; it was written by another backbone or "
-            "version. Choose another --output_dir."
+            f"model's {len(variables)} variables; another backbone or version wrote "
+            "it. Choose another --output_dir."
         )
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
 
 
+def _read_info(path: pathlib.Path) -> CheckpointInfo:
+    """Returns what a checkpoint says of itself, if its files are what it says."""
+    description = path / "checkpoint.json"
+    if description.stat().st_size > _MAX_INFO_BYTES:
+        raise ValueError(f"its description has more than {_MAX_INFO_BYTES} bytes")
+    fields = json.loads(description.read_text(encoding="utf-8"))
+    if not isinstance(fields, dict):
+        raise ValueError("its description is no JSON object")
+    if fields.pop("sha256") != _digests(path, fields):
+        raise ValueError("its SHA-256 differs from the one it was written with")
+    info = CheckpointInfo(**fields)
+    for name, kind in CheckpointInfo.__annotations__.items():
+        if type(getattr(info, name)) is not kind:
+            raise ValueError(f"its {name} is {getattr(info, name)!r}")
+    if path.name != _name(info.step) or info.step < 1 or info.rollbacks < 0:
+        raise ValueError(f"it says that it is of step {info.step}")
+    return info
+
+
 def load_metrics(path: pathlib.Path, model: keras.Model) -> None:
     """Gives a model's metrics what they had counted of the checkpoint's epoch."""
     arrays = load_arrays(path / "metrics.npz")
-    if len(arrays) == len(_metrics(model)):
+    expected = [value.shape for value in _metrics(model)]
+    if [array.shape for array in arrays] == expected:
         for variable, array in zip(model.metrics_variables, arrays, strict=False):
             variable.assign(array)
 
@@ -190,6 +209,10 @@ def _metrics(model: keras.Model) -> list[np.ndarray]:
     if getattr(model.distribute_strategy, "num_replicas_in_sync", 1) > 1:
         return []
     return [keras.ops.convert_to_numpy(value) for value in model.metrics_variables]
+
+
+def _name(step: int) -> str:
+    return f"step_{step:09d}"
 
 
 def _drop_old(newest: pathlib.Path, keep: int) -> None:
@@ -239,6 +262,15 @@ def _digests(path: pathlib.Path, fields: dict) -> dict[str, str]:
 def _sha256(path: pathlib.Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sync_folder(path: pathlib.Path) -> None:
+    """Makes a renaming in a folder outlive a power failure."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync(file) -> None:

@@ -5,7 +5,7 @@ import pathlib
 
 import keras
 
-from adafilter_tf import errors
+from adafilter_tf import errors, untrusted
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
@@ -17,18 +17,19 @@ def save_model(model: keras.Model, path: pathlib.Path) -> None:
 
 
 def load_model(path: pathlib.Path) -> keras.Model:
-    """Returns the model of a file, uncompiled. Keras loads it in safe mode.
+    """Returns the model of a file, uncompiled; the file may come from a stranger.
 
     Raises:
-        RunError: When it is damaged, or of a version that this one cannot read.
+        RunError: When it is damaged, holds what a model of this package does not have,
+            or is of a version that this one cannot read.
     """
     try:
-        return keras.saving.load_model(path, compile=False)
+        return untrusted.load_model(path)
     # Keras raises what its parts do: of zip files, JSON, HDF5, configurations.
     except Exception as error:
-        reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise errors.RunError(
             f"{path} cannot be loaded by adafilter_tf on Keras {keras.__version__}: "
-            f"{reason} It is damaged, or another version wrote it; use that version "
-            "(its card in export/*/assets.extra names it) or train again."
+            f"{untrusted.explain(error)}. It is damaged, or another version or program "
+            "wrote it; use that version (its card in export/*/assets.extra names it) "
+            "or train again."
         ) from error

@@ -110,7 +110,9 @@ def claim(run_dir: RunDir, flagfile_text: str):
             f"Received --output_dir={root}, which is a file; choose a folder."
         )
     if not run_dir.flagfile.exists() and root.exists():
-        foreign = [path.name for path in root.iterdir() if path.name != ".lock"]
+        # What a first try that was killed on its way here left.
+        ours = {".lock", _temporary(run_dir.flagfile).name}
+        foreign = [path.name for path in root.iterdir() if path.name not in ours]
         if foreign:
             raise errors.RunError(
                 f"Received --output_dir={root}, which holds other files ({foreign[0]}) "
@@ -145,14 +147,21 @@ def claim(run_dir: RunDir, flagfile_text: str):
 
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file that is either whole or not there."""
-    temporary = path.with_name(f".{path.name}.writing")
-    temporary.write_text(text, encoding="utf-8")
+    temporary = _temporary(path)
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
     os.replace(temporary, path)
 
 
 def write_json(path: pathlib.Path, content: Mapping) -> None:
     """Writes `content` as indented JSON, whole or not at all."""
     write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _temporary(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.writing")
 
 
 def _check_same(path: pathlib.Path, text: str) -> None:

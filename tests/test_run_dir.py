@@ -37,6 +37,15 @@ def test_run_that_never_started_may_be_changed(folder):
     assert not folder.splits.exists()
 
 
+def test_first_try_that_was_killed_while_it_wrote_its_flags_does_not_stand_in_the_way(
+    folder,
+):
+    folder.root.mkdir(parents=True)
+    (folder.root / ".flags.cfg.writing").write_text("--met")
+    run_dir.claim(folder, TEXT).close()
+    assert folder.flagfile.read_text() == TEXT
+
+
 def test_folder_with_other_files_is_refused_and_left_alone(folder):
     folder.root.mkdir(parents=True)
     (folder.root / "thesis.tex").write_text("mine")

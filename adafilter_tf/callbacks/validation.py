@@ -1,5 +1,6 @@
 """Validates at the end of every epoch, exactly, and looks at the gates meanwhile."""
 
+import math
 import os
 import pathlib
 from collections.abc import Callable
@@ -8,10 +9,12 @@ import keras
 import numpy as np
 from absl import logging
 
-from adafilter_tf import evaluation
+from adafilter_tf import errors, evaluation, untrusted
 from adafilter_tf.callbacks import gate_statistics
 from adafilter_tf.data import examples as examples_lib
 from adafilter_tf.models import choices
+
+_HEADER_BYTES = 1 << 10  # of an array in a file; NumPy's has 128
 
 
 class Validation(keras.callbacks.Callback):
@@ -45,17 +48,19 @@ class Validation(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         """Looks at the gates before the first step, or reads what was seen then."""
-        if self._path.exists():
-            with np.load(self._path, allow_pickle=False) as archive:
-                self._start_gates = dict(archive)
+        gates = choices.list_gates(self.model)
+        if not gates:
             return
-        if not choices.list_gates(self.model):
+        if self._path.exists():
+            self._start_gates = self._read_start_gates(gates)
             return
         self._start_gates = self._score(self._examples.paths).gates
         temporary = self._path.with_name(f".{self._path.name}")
         with open(temporary, "wb") as file:
             np.savez_compressed(file, **self._start_gates)
-        os.rename(temporary, self._path)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
         self._look(self._start_gates)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -68,7 +73,18 @@ class Validation(keras.callbacks.Callback):
         if outputs.gates:
             self._look(outputs.gates)
 
+    def _read_start_gates(self, gates: dict) -> dict[str, np.ndarray]:
+        filters = sum(math.prod(gate.shape[1:]) for gate in gates.values())
+        largest = 8 * len(self._examples) * filters + _HEADER_BYTES * len(gates)
+        return untrusted.load_arrays(self._path, max_bytes=largest)
+
     def _look(self, gates: dict[str, np.ndarray]) -> None:
+        shapes = {name: array.shape for name, array in gates.items()}
+        if {name: array.shape for name, array in self._start_gates.items()} != shapes:
+            raise errors.RunError(
+                f"{self._path} holds the gates of other layers or images than this "
+                "run's. Remove it: gates/moved_fraction then counts from here on."
+            )
         self.gate_statistics = gate_statistics.gate_statistics(gates, self._start_gates)
         logging.info(
             "Gates: %.3f tuned, %.3f of the filters depend on the image, %.3f of the "

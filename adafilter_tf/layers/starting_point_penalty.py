@@ -1,5 +1,7 @@
 """A network that is pulled to the weights from which it started."""
 
+import functools
+
 import keras
 from keras import ops
 
@@ -92,10 +94,17 @@ class _Values:
     def __init__(self, sources):
         self.variables = tuple(
             keras.Variable(
-                ops.convert_to_numpy(source).copy(),
+                # A function, so that a model can be looked at before it has memory.
+                functools.partial(_copy, source),
+                shape=source.shape,
                 trainable=False,
                 dtype="float32",
                 name=f"start_{index}",
             )
             for index, source in enumerate(sources)
         )
+
+
+def _copy(source, shape, dtype):
+    del shape, dtype  # those of the source
+    return ops.convert_to_numpy(source).copy()

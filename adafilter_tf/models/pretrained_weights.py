@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import keras
 
-from adafilter_tf import errors
+from adafilter_tf import errors, untrusted
 
+_SUFFIXES = (".h5", ".hdf5")
 _BUNDLED_FOLDER = pathlib.Path(__file__).parent / "weights"
 
 
@@ -129,14 +130,21 @@ def _load_file(name: str, backbone: keras.Model, path: str) -> keras.Model:
             f"The weights file {path} of {name} does not exist; --weights takes "
             "pretrained, random or the path of an .h5 file."
         )
+    if not path.endswith(_SUFFIXES):
+        raise errors.RunError(
+            f"The weights file {path} of {name} is not a file of weights: its name "
+            f"ends with {' or '.join(_SUFFIXES)}."
+        )
     try:
+        untrusted.check_weights(pathlib.Path(path))
         with warnings.catch_warnings():
             # Keras warns of weights that it leaves as they are; here that is an error.
             warnings.simplefilter("error", UserWarning)
             backbone.load_weights(path)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
-        reason = str(error).splitlines()[0]
+    # A damaged file makes h5py and Keras raise nearly anything.
+    except Exception as error:
         raise errors.RunError(
-            f"The weights file {path} does not fit {name} without its top: {reason}"
+            f"The weights file {path} does not fit {name} without its top: "
+            f"{untrusted.explain(error)}."
         ) from error
     return backbone

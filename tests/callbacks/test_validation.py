@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from adafilter_tf import evaluation
+from adafilter_tf import errors, evaluation
 from adafilter_tf.callbacks import validation
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.methods import adafilter, fine_tuning
@@ -69,3 +69,19 @@ def test_resumed_run_keeps_the_first_start(tmp_path):
     resumed.on_train_begin()
     resumed.on_epoch_end(3, {})
     assert resumed.gate_statistics.moved_fraction == 2 / 8
+
+
+def test_damaged_gates_of_the_start_are_named(tmp_path):
+    path = tmp_path / "gates.npz"
+    path.write_bytes(b"PK damaged")
+    with pytest.raises(errors.RunError, match="gates.npz cannot be read: File is not"):
+        make_callback(Score(LATER), path).on_train_begin()
+
+
+def test_gates_of_another_start_are_refused(tmp_path):
+    path = tmp_path / "gates.npz"
+    np.savez(path, conv=np.zeros([3, 2]))
+    callback = make_callback(Score(LATER), path)
+    callback.on_train_begin()
+    with pytest.raises(errors.RunError, match="other layers or images than this run"):
+        callback.on_epoch_end(0, {})
