@@ -1,0 +1,24 @@
+"""The time of a training step of each method, on the same batch."""
+
+import functools
+import gc
+
+from tools.benchmarks import interleaving, subjects
+
+
+def measure(
+    settings: subjects.Settings, *, rounds: int, warm_up: int
+) -> dict[str, interleaving.Times]:
+    """Returns the times of a step of each of `subjects.list_methods`.
+
+    A step is Keras' `train_on_batch`: forward, backward, update, metrics.
+    """
+    images = subjects.draw_images(settings, settings.batch_size)
+    labels = subjects.draw_labels(settings.batch_size)
+    steps = {}
+    for name, (method, options) in subjects.list_methods(settings).items():
+        model = subjects.build_model(settings, method, **options)
+        subjects.compile_model(model, settings)
+        steps[name] = functools.partial(model.train_on_batch, images, labels)
+    gc.collect()
+    return interleaving.measure(steps, rounds=rounds, warm_up=warm_up)
