@@ -2,14 +2,17 @@
 
 One path for training, evaluation, prediction and the exported graph: decode inside a
 box, resize to a square. It is plain graph code (`tf.cond`, no autograph), so that it
-can be traced into a SavedModel. The conventions are those of TensorFlow's decoders:
-16-bit PNGs keep their upper 8 bits, transparency is dropped and EXIF orientation
-ignored.
+can be traced into a SavedModel. The conventions are those of TensorFlow's decoders
+(16-bit PNGs keep their upper 8 bits, transparency is dropped), but EXIF orientation is
+honoured and a file with more pixels than its size allows is refused undecoded.
 """
 
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from adafilter_tf.data import orientation as orientation_lib
+from adafilter_tf.data import pixel_limit
 
 # A box [4] int32 (top, left, height, width) chosen from an image's height and width.
 BoxFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
@@ -17,7 +20,6 @@ BoxFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 # The only DCT that gives the same pixels as other JPEG readers (the default is up to 6
 # of 255 away from PIL), so it is used everywhere.
 _DCT_METHOD = "INTEGER_ACCURATE"
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # libjpeg interpolates chroma between neighbours, and at the border of a cropped region
 # it has none: without a margin, pixels at the border of a crop differ by up to 48 of
 # 255 from those of the whole image. One chroma sample is at most 4 pixels wide (4:1:1).
@@ -25,7 +27,7 @@ _CHROMA_MARGIN = 8
 
 
 def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    """All pixels of an image.
+    """All pixels of an image, upright.
 
     Args:
         encoded: Scalar string, the bytes of a JPEG or PNG file.
@@ -35,13 +37,19 @@ def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
         uint8 [H, W, channels].
 
     Raises:
-        tf.errors.InvalidArgumentError: `encoded` is neither JPEG nor PNG, or damaged.
+        tf.errors.InvalidArgumentError: `encoded` is neither JPEG nor PNG, damaged, or
+            has too many pixels (`pixel_limit`).
     """
-    return tf.cond(
+    encoded = pixel_limit.bound_pixels(encoded)
+    stored = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels, dct_method=_DCT_METHOD),
-        lambda: _decode_png(encoded, channels),
+        lambda: tf.io.decode_png(encoded, channels),
     )
+    upright = orientation_lib.make_upright(
+        stored, orientation_lib.read_orientation(encoded)
+    )
+    return tf.ensure_shape(upright, [None, None, channels])
 
 
 def central_box(height: tf.Tensor, width: tf.Tensor, crop_fraction: float) -> tf.Tensor:
@@ -64,7 +72,7 @@ def central_box(height: tf.Tensor, width: tf.Tensor, crop_fraction: float) -> tf
 def decode_crop_and_resize(
     encoded: tf.Tensor, choose_box: BoxFunction, *, image_size: int, channels: int
 ) -> tf.Tensor:
-    """The pixels inside a box, resized to a square.
+    """The pixels inside a box of the upright image, resized to a square.
 
     Only the blocks of a JPEG that the box needs are decoded; the result is the same,
     bit for bit, as that of decoding the whole image, slicing it and calling `resize`.
@@ -78,12 +86,21 @@ def decode_crop_and_resize(
     Returns:
         float32 [S, S, channels] in 0..255.
     """
+    encoded = pixel_limit.bound_pixels(encoded)
+    orientation = orientation_lib.read_orientation(encoded)
+
+    def choose_stored_box(height, width):
+        upright = orientation_lib.orient_size(tf.stack([height, width]), orientation)
+        box = choose_box(upright[0], upright[1])
+        return orientation_lib.to_stored_box(box, upright, orientation)
+
     cropped = tf.cond(
         tf.io.is_jpeg(encoded),
-        lambda: _decode_and_crop_jpeg(encoded, choose_box, channels),
-        lambda: _crop(_decode_png(encoded, channels), choose_box),
+        lambda: _decode_and_crop_jpeg(encoded, choose_stored_box, channels),
+        lambda: _crop(tf.io.decode_png(encoded, channels), choose_stored_box),
     )
-    cropped.set_shape([None, None, channels])
+    cropped = orientation_lib.make_upright(cropped, orientation)
+    cropped = tf.ensure_shape(cropped, [None, None, channels])
     return resize(cropped, image_size)
 
 
@@ -139,16 +156,6 @@ def crop_and_resize(
 def resize(image: tf.Tensor, image_size: int) -> tf.Tensor:
     """[H, W, C] of any numeric type to float32 [S, S, C], bilinear, antialiased."""
     return tf.image.resize(image, [image_size, image_size], "bilinear", antialias=True)
-
-
-def _decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    # TensorFlow's PNG operation also reads GIF and others, which no other part expects.
-    is_png = tf.equal(
-        tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE)), _PNG_SIGNATURE
-    )
-    check = tf.debugging.Assert(is_png, ["The image is neither a JPEG nor a PNG file."])
-    with tf.control_dependencies([check] if check is not None else []):
-        return tf.io.decode_png(tf.identity(encoded), channels)
 
 
 def _decode_and_crop_jpeg(

@@ -61,7 +61,7 @@ class Classifier:
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """The pixels of one encoded image as the model takes them."""
         return preprocessing.preprocess_for_evaluation(
-            decoding.bound_pixels(encoded),
+            encoded,
             image_size=self.shape[0],
             channels=self.channels,
             crop_fraction=self.crop_fraction,

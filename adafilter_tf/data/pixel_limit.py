@@ -1,0 +1,72 @@
+"""How many pixels an image file may have: a limit against decompression bombs.
+
+A file of a few kilobytes can promise gigabytes of pixels. Its header is read and
+compared with its size before anything is decoded, in training and serving alike, so
+that a model is trained on nothing that it later refuses.
+"""
+
+import tensorflow as tf
+
+# 64 megapixels are more than the largest common cameras give.
+MAX_PIXELS = 2**26
+# Files that promise more pixels than these, which a 4K screenshot does not, must be
+# large enough for them: a photograph usually has less than a dozen pixels per byte, a
+# decompression bomb hundreds.
+MAX_UNQUESTIONED_PIXELS = 2**23
+MAX_PIXELS_PER_BYTE = 16
+
+_TOO_MANY = "The image has more pixels than a file of its size may have; resize it. "
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_SIZE_OFFSET = 16
+
+
+def limit_pixels(num_bytes: tf.Tensor) -> tf.Tensor:
+    """Returns how many pixels a file of this size may have, int64 scalar."""
+    by_size = MAX_PIXELS_PER_BYTE * tf.cast(num_bytes, tf.int64)
+    return tf.minimum(tf.maximum(by_size, MAX_UNQUESTIONED_PIXELS), MAX_PIXELS)
+
+
+def bound_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    """The same bytes, or an error if their header promises too many pixels.
+
+    The header alone is read.
+
+    Args:
+        encoded: Scalar string.
+
+    Raises:
+        tf.errors.InvalidArgumentError: More pixels than `limit_pixels` of the file's
+            size, a damaged JPEG header, or neither JPEG nor PNG (TensorFlow's
+            operations also read GIF and others, which no other part expects).
+    """
+    signature = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE))
+    known = tf.io.is_jpeg(encoded) | (signature == _PNG_SIGNATURE)
+    num_pixels = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: _area(tf.io.extract_jpeg_shape(encoded)[:2]),
+        lambda: _png_pixels(encoded),
+    )
+    limit = limit_pixels(tf.strings.length(encoded))
+    allowed = known & (num_pixels <= limit)
+    checks = [
+        tf.debugging.Assert(known, ["The image is neither a JPEG nor a PNG file."]),
+        tf.debugging.Assert(allowed | ~known, [_TOO_MANY, num_pixels, limit]),
+    ]
+    # There is no operation to wait for outside a graph.
+    with tf.control_dependencies([check for check in checks if check is not None]):
+        # Graph optimisers of servers may drop assertions; no decoder takes "".
+        return tf.where(allowed, encoded, "")
+
+
+def _area(size: tf.Tensor) -> tf.Tensor:
+    return tf.reduce_prod(tf.cast(size, tf.int64))
+
+
+def _png_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    end = _PNG_SIZE_OFFSET + 8
+    padded = tf.strings.join([tf.strings.substr(encoded, 0, end), b"\0" * end])
+    size = tf.strings.substr(padded, _PNG_SIZE_OFFSET, 8)
+    size = tf.io.decode_raw(size, tf.int32, little_endian=False)
+    # Sides of 2 ** 31 and more, which no PNG has, are negative here; the product of two
+    # smaller ones stays below 2 ** 62.
+    return _area(tf.where(size < 0, tf.int32.max, size))
