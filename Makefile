@@ -1,5 +1,6 @@
 # make quickstart   environment, installation, the main job on bundled data
 # make test         the same environment, ruff, all tests
+# make docs         builds the pages of docs/ and of the docstrings into site/
 # make clean        removes the environment and what was built; keeps runs/
 #
 # PYTHON=python3.12 chooses the interpreter for a new environment, VENV its folder.
@@ -13,7 +14,7 @@ CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help quickstart test clean
+.PHONY: help quickstart test docs clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -24,6 +25,9 @@ quickstart: $(INSTALLED)
 test: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/python -m pytest
+
+docs: $(INSTALLED_DEV)
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
 
 $(CREATED):
 	@command -v $(PYTHON) >/dev/null || \
@@ -45,5 +49,5 @@ $(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache
 	find adafilter_tf tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

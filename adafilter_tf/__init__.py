@@ -1,1 +1,63 @@
-"""AdaFilter: fine-tuning that chooses, per image and per filter, what to tune."""
+"""AdaFilter: fine-tuning that chooses, per image and per filter, what to tune.
+
+    import keras
+    import adafilter_tf
+
+    backbone = keras.applications.ResNet50(include_top=False, pooling="avg")
+    model = adafilter_tf.add_head(adafilter_tf.add_gates(backbone), num_classes=5)
+    options = adafilter_tf.OptimizerOptions(learning_rate=0.01)
+    optimizer = adafilter_tf.create_optimizer(options, total_steps=1000)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss)
+
+What is named here runs on every backend of Keras. A name is imported when it is used,
+so that `import adafilter_tf` alone imports no Keras.
+"""
+
+import importlib
+import typing
+
+if typing.TYPE_CHECKING:
+    from adafilter_tf import layers, methods
+    from adafilter_tf.methods import METHODS
+    from adafilter_tf.models.choices import force_gates, list_gates
+    from adafilter_tf.models.classifier import add_head
+    from adafilter_tf.models.gating import add_gates
+    from adafilter_tf.models.routing import add_routing
+    from adafilter_tf.optimization import OptimizerOptions, create_optimizer
+
+_MODULES = {
+    "METHODS": "adafilter_tf.methods",
+    "OptimizerOptions": "adafilter_tf.optimization",
+    "add_gates": "adafilter_tf.models.gating",
+    "add_head": "adafilter_tf.models.classifier",
+    "add_routing": "adafilter_tf.models.routing",
+    "create_optimizer": "adafilter_tf.optimization",
+    "force_gates": "adafilter_tf.models.choices",
+    "list_gates": "adafilter_tf.models.choices",
+}
+
+__all__ = [
+    "METHODS",
+    "OptimizerOptions",
+    "add_gates",
+    "add_head",
+    "add_routing",
+    "create_optimizer",
+    "force_gates",
+    "layers",
+    "list_gates",
+    "methods",
+]
+
+
+def __getattr__(name: str):
+    if name in ("layers", "methods"):
+        return importlib.import_module(f"adafilter_tf.{name}")
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -38,6 +38,7 @@ TASK_FLAGS = (
     "random_resized_crop_min_area",
     "horizontal_flip",
     "randaugment",
+    "augmentation",
     "mixup_alpha",
     "on_bad_image",
     "cache",

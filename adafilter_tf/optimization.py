@@ -25,12 +25,12 @@ class OptimizerOptions:
             over the others they fall to 0 along a cosine.
     """
 
-    optimizer: str
-    learning_rate: float
-    head_learning_rate: float
-    gate_learning_rate: float
-    weight_decay: float
-    warmup_fraction: float
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    head_learning_rate: float = 0.01
+    gate_learning_rate: float = 0.001
+    weight_decay: float = 0.0
+    warmup_fraction: float = 0.1
 
 
 def create_optimizer(

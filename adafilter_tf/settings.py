@@ -14,8 +14,8 @@ from adafilter_tf import (
     training_run,
 )
 from adafilter_tf.callbacks import checkpoint
+from adafilter_tf.data import addons, sources, splits
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data import sources, splits
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.models import backbones, classifier
 
@@ -94,6 +94,7 @@ def image_options(values: flags.FlagValues) -> dict:
 def augmentation(values: flags.FlagValues) -> augmentation_lib.Augmentation:
     """Returns the random changes of training images."""
     return augmentation_lib.Augmentation(
+        addons=addons.parse_operations(values.augmentation),
         **_take(
             values,
             (
@@ -102,7 +103,7 @@ def augmentation(values: flags.FlagValues) -> augmentation_lib.Augmentation:
                 "randaugment",
                 "mixup_alpha",
             ),
-        )
+        ),
     )
 
 

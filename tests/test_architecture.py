@@ -25,6 +25,7 @@ ALLOWED_IMPORTS = {
     "models": {"errors", "keras", "layers", "untrusted"},
     "stages": {"errors", "keras"},
     "methods": {"errors", "keras", "layers", "models", "stages"},
+    "__init__": {"layers", "methods", "models", "optimization"},
     "data": {
         "errors",
         "absl.logging",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from adafilter_tf.data import randaugment
+from adafilter_tf.data import addons, randaugment
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Augmentation:
             crop covers (aspect ratio 3/4 to 4/3); 1.0 takes the evaluation crop.
         horizontal_flip: Mirror every second image.
         randaugment: Two RandAugment operations per image (Cubuk et al. 2019).
+        addons: Operations of tensorflow-addons, see `addons.OPERATIONS`.
         mixup_alpha: MixUp with weights from Beta(alpha, alpha) (Zhang et al. 2017,
             arXiv:1710.09412); 0.0 is off.
     """
@@ -27,6 +28,7 @@ class Augmentation:
     random_resized_crop_min_area: float = 1.0
     horizontal_flip: bool = False
     randaugment: bool = False
+    addons: tuple[str, ...] = ()
     mixup_alpha: float = 0.0
 
     def __post_init__(self):
@@ -88,6 +90,9 @@ def augment_image(
         image = tf.image.stateless_random_flip_left_right(image, flip_key)
     if augmentation.randaugment:
         image = randaugment.randaugment(image, randaugment_key)
+    if augmentation.addons:
+        addons_key = tf.random.fold_in(key, 2)
+        image = addons.apply_operations(image, augmentation.addons, addons_key)
     return image
 
 

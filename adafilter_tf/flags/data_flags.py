@@ -1,6 +1,6 @@
 """The images: where they are, how they are split, read and changed."""
 
-from adafilter_tf.data import pipeline
+from adafilter_tf.data import addons, pipeline
 
 
 def define(kinds) -> None:
@@ -77,6 +77,12 @@ def define(kinds) -> None:
     )
     kinds.boolean("horizontal_flip", False, "Mirror training images at random.")
     kinds.boolean("randaugment", False, "RandAugment on training images.")
+    kinds.string(
+        "augmentation",
+        None,
+        "tfa: and operations of tensorflow-addons, such as tfa:rotate,cutout; needs "
+        f"requirements-addons.txt. There are {', '.join(addons.OPERATIONS)}.",
+    )
     kinds.float(
         "mixup_alpha",
         0.0,

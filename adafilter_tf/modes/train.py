@@ -27,6 +27,7 @@ FLAGS = flags.FLAGS
 def run() -> None:
     """Trains, evaluates on test and exports; the baseline too, if there is one."""
     run_export.check_formats(FLAGS.export_formats)
+    settings.augmentation(FLAGS)  # a package that it needs may be missing
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
     with run_dir.claim(folder, flagfile.to_flagfile()):
         examples = _load_splits(folder)
