@@ -29,6 +29,8 @@ TASK_FLAGS = (
     "data_dir",
     "backbone",
     "weights",
+    "pixel_range",
+    "features_layer",
     "image_size",
     "examples_per_class",
     "validation_fraction",

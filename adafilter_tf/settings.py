@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import pathlib
 
 import keras
 from absl import flags
@@ -10,6 +11,7 @@ from adafilter_tf import (
     distribution,
     methods,
     optimization,
+    run_dir,
     training,
     training_run,
 )
@@ -17,7 +19,7 @@ from adafilter_tf.callbacks import checkpoint
 from adafilter_tf.data import addons, sources, splits
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.models import backbones, classifier
+from adafilter_tf.models import backbones, classifier, network_file, own_backbone
 
 
 def resolve_defaults(values: flags.FlagValues) -> None:
@@ -60,8 +62,8 @@ def build_model(
     backbone = backbones.build_backbone(
         values.backbone,
         image_size=values.image_size,
-        weights=values.weights,
         synchronized=synchronized,
+        **_take(values, ("weights", "pixel_range", "features_layer")),
     )
     build = methods.METHODS[method].build
     model = build(backbone, num_classes, **_take(values, methods.list_options(build)))
@@ -86,9 +88,18 @@ def image_options(values: flags.FlagValues) -> dict:
     """Returns what evaluation, prediction and export must know of images."""
     return {
         "image_size": values.image_size,
-        "channels": backbones.get_spec(values.backbone).channels,
+        "channels": _count_channels(values),
         "crop_fraction": values.crop_fraction,
     }
+
+
+def _count_channels(values: flags.FlagValues) -> int:
+    if own_backbone.is_own(values.backbone) and values.output_dir:
+        # A finished run needs its backbone's file no more.
+        model = run_dir.RunDir(pathlib.Path(values.output_dir)).model
+        if model.exists():
+            return network_file.read_input(str(model))[1]
+    return backbones.get_spec(values.backbone).channels
 
 
 def augmentation(values: flags.FlagValues) -> augmentation_lib.Augmentation:

@@ -22,7 +22,7 @@ ALLOWED_IMPORTS = {
     "errors": set(),
     "layers": {"errors", "keras"},
     "untrusted": {"errors", "h5py", "keras", "numpy"},
-    "models": {"errors", "keras", "layers", "untrusted"},
+    "models": {"errors", "keras", "keras_hub", "layers", "untrusted"},
     "stages": {"errors", "keras"},
     "methods": {"errors", "keras", "layers", "models", "stages"},
     "__init__": {"layers", "methods", "models", "optimization"},

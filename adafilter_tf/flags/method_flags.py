@@ -2,7 +2,7 @@
 
 from adafilter_tf import methods
 from adafilter_tf.layers import filter_gate, gated_batch_norm
-from adafilter_tf.models import backbones, gating
+from adafilter_tf.models import backbones, gating, source_network
 
 
 def define(kinds) -> None:
@@ -24,8 +24,26 @@ def _define_choice_flags(kinds):
         list(methods.METHODS),
         "A second method trained on the same split and budget, to compare with.",
     )
+    kinds.string(
+        "backbone",
+        "resnet50",
+        "The pre-trained network: the path of a .keras file, hub:PRESET of "
+        "KerasHub, or one of "
+        f"{', '.join(backbones.BACKBONES)}.",
+    )
     kinds.enum(
-        "backbone", "resnet50", list(backbones.BACKBONES), "The pre-trained network."
+        "pixel_range",
+        "auto",
+        ("auto", *source_network.PIXEL_RANGES),
+        "Of a backbone of your own: the pixels that it was trained on; imagenet and "
+        "caffe are Keras' torch and caffe modes. auto: a .keras file normalizes "
+        "0..255 itself, a preset says it.",
+    )
+    kinds.string(
+        "features_layer",
+        None,
+        "Of a backbone of your own: the layer whose output are the features. None "
+        "cuts a classifier's head off at its last global pooling.",
     )
     kinds.string(
         "weights", "pretrained", "pretrained, random, or the path of an .h5 file."

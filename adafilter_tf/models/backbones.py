@@ -9,6 +9,7 @@ from adafilter_tf import errors, layers
 from adafilter_tf.models import (
     efficientnet_lite,
     inlining,
+    own_backbone,
     pretrained_weights,
     resnet14,
 )
@@ -139,27 +140,47 @@ def build_backbone(
     image_size: int,
     weights: str = "pretrained",
     synchronized: bool = False,
+    pixel_range: str = "auto",
+    features_layer: str | None = None,
 ) -> keras.Model:
     """Builds a backbone that reads pixels 0..255 and has its weights.
 
     Args:
-        name: A key of `BACKBONES`.
+        name: A key of `BACKBONES`, the path of a `.keras` file, or `hub:` and a preset.
         image_size: Height and width of the input, in pixels.
         weights: "pretrained" (the bundled or imported file, or Keras' ImageNet
             weights), "random", or the path of a weights file (`.weights.h5`, or a Keras
             application's own `_notop.h5`).
         synchronized: Whether batch norms in training share their statistics over the
             replicas of a `tf.distribute` strategy.
+        pixel_range: Of a user's network, see `source_network.choose_normalization`.
+        features_layer: Of a user's network, see `source_network.cut_head`.
 
     Returns:
         A functional model of float32 pixels [B, image_size, image_size, channels] to
         feature maps [B, H, W, C].
 
     Raises:
-        UsageError: When the name or the image size is not possible.
-        RunError: When the weights cannot be had.
+        UsageError: When the name, the image size or an option is not possible.
+        RunError: When the weights or the user's network cannot be had.
     """
     spec = get_spec(name)
+    if own_backbone.is_own(name):
+        backbone = own_backbone.build(
+            name,
+            image_size=image_size,
+            channels=spec.channels,
+            weights=weights,
+            pixel_range=pixel_range,
+            features_layer=features_layer,
+        )
+        return _synchronize(backbone, synchronized)
+    if pixel_range != "auto" or features_layer is not None:
+        raise errors.UsageError(
+            f"Received --pixel_range or --features_layer with --backbone={name}; they "
+            "are for a network of your own, --backbone=PATH.keras or hub:PRESET. "
+            "Remove them."
+        )
     if image_size < spec.min_image_size:
         raise errors.UsageError(
             f"Received image_size={image_size}; {name} needs at least "
@@ -180,21 +201,33 @@ def build_backbone(
         bundled=spec.bundled_weights,
         imported=spec.imported_weights,
     )
+    # ConvNeXt has models inside; every method is to see their layers.
+    flat = inlining.inline_models(keras.Model(pixels, backbone.outputs[0], name=name))
+    return _synchronize(flat, synchronized)
+
+
+def _synchronize(backbone: keras.Model, synchronized: bool) -> keras.Model:
     for layer in backbone.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = synchronized
-    # ConvNeXt has models inside; every method is to see their layers.
-    return inlining.inline_models(keras.Model(pixels, backbone.outputs[0], name=name))
+    return backbone
 
 
 def get_spec(name: str) -> BackboneSpec:
-    """Returns the row of a backbone.
+    """Returns the row of a backbone; of a user's network, what it says of its images.
 
     Raises:
         UsageError: When there is none of that name.
+        RunError: When there is no such network of the user's, or none of images.
     """
+    if own_backbone.is_own(name):
+        image_size, channels = own_backbone.read_images(name)
+        return BackboneSpec(
+            own_backbone.build, None, channels, image_size, min_image_size=1
+        )
     if name not in BACKBONES:
         raise errors.UsageError(
-            f"Received --backbone={name}; allowed are {', '.join(BACKBONES)}."
+            f"Received --backbone={name}; allowed are the path of a .keras file, "
+            f"hub:PRESET of KerasHub and {', '.join(BACKBONES)}."
         )
     return BACKBONES[name]
