@@ -1,14 +1,13 @@
-"""Backbones from `.keras` files, read in safe mode."""
+"""Backbones from `.keras` files, which may come from strangers."""
 
 import json
 import os
 import pathlib
-import re
 import zipfile
 
 import keras
 
-from adafilter_tf import errors
+from adafilter_tf import errors, untrusted
 
 SUFFIX = ".keras"
 DEFAULT_IMAGE_SIZE = 224
@@ -68,35 +67,22 @@ def _check_shape(path, shapes) -> tuple[int, int]:
 
 
 def load(path: str) -> keras.Model:
-    """Returns the network of a file. What it says is not run: Keras' safe mode.
+    """Returns the network of a file, which may come from a stranger.
 
     Raises:
-        RunError: When it has Lambda layers or layers that Keras does not know, or is
+        RunError: When it has Lambda layers or layers that are not Keras' own, or is
             damaged.
     """
     try:
-        network = keras.saving.load_model(path, compile=False, safe_mode=True)
+        network = untrusted.load_model(pathlib.Path(path))
     # Keras raises what its parts do: of zip files, JSON, HDF5, configurations.
     except Exception as error:
-        reason = " ".join(str(error).split())
-        raise errors.RunError(_explain(path, reason)) from error
+        raise errors.RunError(
+            f"{path} cannot be a backbone on Keras {keras.__version__}: "
+            f"{untrusted.explain(error)}. Build the network of Keras' own layers, "
+            "without Lambda (Rescaling and Normalization are for pixels), and save it "
+            "again."
+        ) from error
     # Its file's name tells one from another in messages and exports.
     network.name = pathlib.Path(path).stem
     return network
-
-
-def _explain(path: str, reason: str) -> str:
-    if "ambda" in reason:
-        return (
-            f"{path} has a Lambda layer, which is Python code in a file and is not run "
-            "here. Replace it by a layer of Keras (Rescaling, Normalization) and save "
-            "the model again."
-        )
-    unknown = re.search(r"Could not locate (?:class|function) '([^']+)'", reason)
-    if unknown:
-        return (
-            f"{path} has a layer that Keras does not know: {unknown[1]}. Only Keras' "
-            "own layers and those of adafilter_tf can be gated; build the model of "
-            "these and save it again."
-        )
-    return f"{path} cannot be loaded by Keras {keras.__version__}: {reason[:300]}"

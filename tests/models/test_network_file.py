@@ -1,4 +1,3 @@
-import json
 import re
 import zipfile
 
@@ -69,7 +68,9 @@ def test_lambda_layer_is_refused(tmp_path):
     images = keras.Input((8, 8, 3))
     x = layers.Lambda(lambda x: x / 255)(images)
     path = save(keras.Model(images, layers.Conv2D(4, 3)(x)), tmp_path)
-    with pytest.raises(errors.RunError, match="has a Lambda layer, which is Python"):
+    with pytest.raises(
+        errors.RunError, match=r"names keras.layers.Lambda, .* without Lam"
+    ):
         network_file.load(path)
 
 
@@ -81,9 +82,7 @@ class Own(keras.layers.Layer):
 def test_unknown_layer_is_refused_by_name(tmp_path):
     images = keras.Input((8, 8, 3))
     path = save(keras.Model(images, Own()(images)), tmp_path)
-    with pytest.raises(
-        errors.RunError, match="a layer that Keras does not know: .*Own"
-    ):
+    with pytest.raises(errors.RunError, match="it names .*Own, which"):
         network_file.load(path)
 
 
@@ -122,11 +121,10 @@ def test_damaged_weights_are_refused(tmp_path):
     path = save(tiny_resnet(), tmp_path)
     with zipfile.ZipFile(path) as archive:
         config = archive.read("config.json")
-    json.loads(config)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("config.json", config)
         archive.writestr("metadata.json", "{}")
-    with pytest.raises(errors.RunError, match="mine.keras cannot be loaded by Keras"):
+    with pytest.raises(errors.RunError, match="mine.keras cannot be a backbone"):
         network_file.load(path)
 
 
