@@ -1,6 +1,8 @@
 # make quickstart   environment, installation, the main job on bundled data
 # make test         the same environment, ruff, all tests
 # make docs         builds the pages of docs/ and of the docstrings into site/
+# make faults       kills, full disks, damaged files: the whole of what `make test` tries
+#                   in part; about 20 minutes; prints what was counted as JSON
 # make clean        removes the environment and what was built; keeps runs/
 #
 # PYTHON=python3.12 chooses the interpreter for a new environment, VENV its folder.
@@ -14,7 +16,7 @@ CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help quickstart test docs clean
+.PHONY: help quickstart test docs faults clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -28,6 +30,9 @@ test: $(INSTALLED_DEV)
 
 docs: $(INSTALLED_DEV)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
+
+faults: $(INSTALLED_DEV)
+	ADAFILTER_FAULTS=whole $(VENV)/bin/python -m pytest tests/faults
 
 $(CREATED):
 	@command -v $(PYTHON) >/dev/null || \

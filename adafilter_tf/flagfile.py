@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from absl import flags
 
-from adafilter_tf import errors, methods
+from adafilter_tf import errors, methods, untrusted
 from adafilter_tf.flags import define_flags
 
 # They say where things are and how they are shown, and change no result; a rollback
@@ -103,11 +103,20 @@ def apply_saved(
         free: Names of flags that may be given with another value than the run had.
 
     Raises:
-        RunError: When a flag was given with another value than the run had.
+        RunError: When the text is no flagfile, or a flag was given with another value
+            than the run had.
     """
     saved = flags.FlagValues()
     define_flags(saved)
-    saved(["run", *text.splitlines()])
+    try:
+        rest = saved(["run", *text.splitlines()])[1:]
+    except (flags.Error, ValueError, OSError, RecursionError) as error:
+        rest = [untrusted.explain(error)]
+    if rest:
+        raise errors.RunError(
+            f"{path} is not the flagfile of a run ({rest[0][:200]}): put the run's own "
+            "file back."
+        )
     for name in recorded_names(saved):
         given, found = values[name], saved[name]
         if given.present and name in free:

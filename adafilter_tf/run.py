@@ -9,7 +9,7 @@ import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
 import keras
 from absl import app, flags, logging
 
-from adafilter_tf import errors, flagfile, settings
+from adafilter_tf import errors, flagfile, settings, untrusted
 from adafilter_tf import flags as run_flags
 from adafilter_tf.modes import compare, evaluate, export, predict, train
 
@@ -30,12 +30,17 @@ def _parse(argv: list[str]) -> list[str]:
         rest = FLAGS(argv)
         if len(rest) > 1:
             raise errors.UsageError(
-                f"Received {rest[1]!r}, which is no flag; each flag is --name=value, "
-                "one a line in a flagfile."
+                f"Received {rest[1][:200]!r}, which is no flag; each flag is "
+                "--name=value, one a line in a flagfile."
             )
-    except (flags.Error, errors.UsageError, OSError) as error:
-        message = " ".join(str(error).split())
-        print(f"Error: {message} See --help.", file=sys.stderr)
+        for name in FLAGS:
+            if "\0" in str(FLAGS[name].value):
+                raise errors.UsageError(f"Received a NUL byte in --{name}.")
+    # absl meets a file that is no text with a UnicodeDecodeError, and looks for flags
+    # that are like an unknown one by a recursion as deep as that one is long.
+    except (flags.Error, OSError, ValueError, RecursionError) as error:
+        message = untrusted.explain(error)
+        print(f"Error: {message}. See --help.", file=sys.stderr)
         sys.exit(errors.UsageError.exit_code)
     return rest
 
@@ -63,12 +68,10 @@ def main(argv: list[str]) -> None:
         print(f"{prefix}{error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        print(
-            f"Error: {error}; make room and give the same command again.",
-            file=sys.stderr,
-        )
+        logging.debug("Where it happened:", exc_info=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        remedy = "; make room and give the same command again." if full else "."
+        print(f"Error: {untrusted.explain(error)}{remedy}", file=sys.stderr)
         sys.exit(errors.RunError.exit_code)
     except KeyboardInterrupt as error:
         goes_on = "Interrupted; the same command goes on from the last checkpoint."

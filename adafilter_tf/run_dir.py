@@ -7,7 +7,7 @@ import os
 import pathlib
 from collections.abc import Mapping
 
-from adafilter_tf import errors
+from adafilter_tf import errors, untrusted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +105,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
             files, or another process works in it. Nothing in it has changed then.
     """
     root = run_dir.root
-    if root.exists() and not root.is_dir():
+    if os.path.exists(root) and not root.is_dir():
         raise errors.RunError(
             f"Received --output_dir={root}, which is a file; choose a folder."
         )
@@ -145,6 +145,49 @@ def claim(run_dir: RunDir, flagfile_text: str):
     return lock
 
 
+def read_text(path: pathlib.Path) -> str:
+    """Returns a text of a run.
+
+    Raises:
+        RunError: When it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise errors.RunError(
+            f"{path} cannot be read ({untrusted.explain(error)}): put the run's own "
+            "file back."
+        ) from error
+
+
+def read_json(path: pathlib.Path, *, needs: Mapping[str, type] | None = None) -> dict:
+    """Returns a JSON object of a run.
+
+    Args:
+        path: As `write_json` wrote it.
+        needs: Names that it has to have, with the types of their values.
+
+    Raises:
+        RunError: When it cannot be read or lacks one.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+        for name, kind in (needs or {}).items():
+            if not isinstance(
+                content.get(name), (kind, int) if kind is float else kind
+            ):
+                raise ValueError(f"its {name} is {content.get(name)!r}")
+    except (ValueError, RecursionError) as error:
+        raise errors.RunError(
+            f"{path} is damaged ({untrusted.explain(error)}): put the run's own file "
+            "back, or remove it to have it made again."
+        ) from error
+    return content
+
+
 def write_text(path: pathlib.Path, text: str) -> None:
     """Writes a file that is either whole or not there."""
     temporary = _temporary(path)
@@ -165,7 +208,7 @@ def _temporary(path: pathlib.Path) -> pathlib.Path:
 
 
 def _check_same(path: pathlib.Path, text: str) -> None:
-    saved = path.read_text(encoding="utf-8").splitlines()
+    saved = read_text(path).splitlines()
     current = text.splitlines()
     if saved == current:
         return

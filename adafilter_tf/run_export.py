@@ -1,7 +1,6 @@
 """From a finished run to what others load: a SavedModel, ONNX and LiteRT files."""
 
 import dataclasses
-import json
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -100,7 +99,7 @@ def export_run(
 
 
 def _export_saved_model(model, folder, examples, image_options, top_k) -> str:
-    class_names = folder.labels.read_text(encoding="utf-8").splitlines()
+    class_names = run_dir.read_text(folder.labels).splitlines()
     return export.export_saved_model(
         model,
         str(folder.export),
@@ -108,10 +107,10 @@ def _export_saved_model(model, folder, examples, image_options, top_k) -> str:
         **image_options,
         top_k=top_k,
         card=card.format_card(
-            json.loads(folder.metrics.read_text()),
+            run_dir.read_json(folder.metrics, needs=card.NEEDS),
             num_images={name: len(split) for name, split in examples.items()},
             class_names=class_names,
-            flags=folder.flagfile.read_text(),
+            flags=run_dir.read_text(folder.flagfile),
         ),
     )
 
@@ -120,7 +119,7 @@ def _keep_reports(
     folder: run_dir.RunDir, reports: Mapping[str, export_formats.FormatReport]
 ) -> None:
     path = folder.export_reports
-    earlier = json.loads(path.read_text()) if path.exists() else {}
+    earlier = run_dir.read_json(path) if path.exists() else {}
     new = {name: dataclasses.asdict(report) for name, report in reports.items()}
     run_dir.write_json(path, {**earlier, **new})
 

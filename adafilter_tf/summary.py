@@ -8,6 +8,14 @@ from adafilter_tf import run_dir
 # What a format is called; others by their own names.
 _TITLES = {"saved_model": "SavedModel"}
 
+# The metrics without which there is nothing to say.
+NEEDS = {
+    "method": str,
+    "test_accuracy": float,
+    "test_examples": int,
+    "train_seconds": float,
+}
+
 
 def summarize(
     folder: run_dir.RunDir,

@@ -1,6 +1,7 @@
 """A CSV file that lists images: `path,label` and, if there are splits, `split`."""
 
 import csv
+import os
 import pathlib
 
 from adafilter_tf import errors
@@ -26,7 +27,7 @@ def load_csv(path: str) -> dict[str, Examples]:
             listed, or a listed file does not exist.
     """
     file = pathlib.Path(path).expanduser().absolute()
-    if not file.is_file():
+    if not os.path.isfile(file):
         raise errors.UsageError(
             f"dataset=csv:{path}: there is no such file; give a CSV file with the "
             "header path,label or path,label,split."
@@ -90,7 +91,7 @@ def _clean_row(row: dict, file: pathlib.Path, line: int, header) -> dict[str, st
 
 
 def _check_files_exist(file: pathlib.Path, images: list[str]) -> None:
-    missing = [image for image in images if not pathlib.Path(image).is_file()]
+    missing = [image for image in images if not os.path.isfile(image)]
     if missing:
         raise errors.RunError(
             f"{len(missing)} of {len(images)} images that {file} lists do not exist, "

@@ -38,7 +38,7 @@ def load_folder(path: str) -> dict[str, Examples]:
             others, or two folders stand for one split.
     """
     root = pathlib.Path(path).expanduser().absolute()
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise errors.UsageError(
             f"dataset=folder:{path}: there is no such folder; give the folder that "
             "holds one subfolder of images per class."

@@ -24,14 +24,14 @@ def open_run() -> run_dir.RunDir:
                 f"--output_dir={folder.root} has no {path.name}: --mode={FLAGS.mode} "
                 "needs a finished run. Train it first with --mode=train."
             )
-    text = folder.flagfile.read_text(encoding="utf-8")
+    text = run_dir.read_text(folder.flagfile)
     flagfile.apply_saved(text, str(folder.flagfile), free=_FREE)
     return folder
 
 
 def read_labels(folder: run_dir.RunDir) -> list[str]:
     """Returns the names of the run's classes, in the order of its outputs."""
-    return folder.labels.read_text(encoding="utf-8").splitlines()
+    return run_dir.read_text(folder.labels).splitlines()
 
 
 def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, int]:

@@ -1,6 +1,5 @@
 """--mode=train: fine-tunes, evaluates on test and exports."""
 
-import json
 import pathlib
 
 import keras
@@ -49,7 +48,7 @@ def run() -> None:
 def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict:
     if folder.is_complete():
         logging.info("The run in %s is complete.", folder.root)
-        return json.loads(folder.metrics.read_text())
+        return run_dir.read_json(folder.metrics, needs=summary.NEEDS)
     logging.info("Training %s in %s.", method, folder.root)
     strategy = distribution.create_strategy(FLAGS.devices)
     distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)

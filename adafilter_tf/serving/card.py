@@ -57,6 +57,7 @@ _FACTS = (
     "trainable_parameters",
     "parameters",
 )
+_SPLITS = ("validation", "test")
 _METRICS = (
     ("Accuracy", "accuracy", "{:.2%}"),
     ("Mean accuracy of the classes", "mean_per_class_accuracy", "{:.2%}"),
@@ -67,6 +68,13 @@ _GATES = """
 Gates on the test images: {tuned_fraction:.1%} of the choices are tuned filters,
 {image_dependent_fraction:.1%} of the filters depend on the image.
 """
+
+# The metrics without which there is no card.
+NEEDS = {
+    **{name: float for name in _FACTS},
+    **{f"{split}_{name}": float for split in _SPLITS for _, name, _ in _METRICS},
+    **{name: str for name in ("method", "backbone", "dataset")},
+}
 
 
 def format_card(
@@ -86,9 +94,7 @@ def format_card(
     """
     rows = [
         f"| {title} | "
-        + " | ".join(
-            text.format(metrics[f"{split}_{name}"]) for split in ("validation", "test")
-        )
+        + " | ".join(text.format(metrics[f"{split}_{name}"]) for split in _SPLITS)
         + " |"
         for title, name, text in _METRICS
     ]

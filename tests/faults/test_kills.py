@@ -1,0 +1,60 @@
+"""SIGKILL at random moments, from the first import to the last byte of the export."""
+
+import signal
+
+import numpy as np
+import pytest
+
+from tests.faults import processes
+
+METHODS = {
+    "random_gates": ("--gate_policy=random", "--gate_units=4"),
+    "learned_gates": ("--gate_units=4", "--gate_noise=0.1"),
+    "spottune": ("--method=spottune",),
+    "wise_ft": ("--method=wise_ft",),  # two stages, and a choice after them
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", METHODS)
+def test_kills(amount, count, tmp_path, name):
+    """The killed run ends as the whole one; nothing that was finished is lost."""
+    kills = amount(6, 0)
+    if not kills:
+        pytest.skip("only in `make faults`; tests/test_resume.py kills once")
+    images = processes.make_images(tmp_path / "images")
+    arguments = processes.arguments(images, *METHODS[name])
+    code, err, seconds = processes.run(arguments, tmp_path / "whole")
+    assert code == 0, err
+    expected = processes.weights(tmp_path / "whole")
+    rng = np.random.default_rng(list(METHODS).index(name))
+    while count.outcomes["kills"] < kills:
+        folder = tmp_path / f"killed_{count.outcomes['kills']}"
+        _kill_until_it_ends(count, arguments, folder, seconds, rng)
+        equal = processes.are_equal(processes.weights(folder), expected)
+        count.add("different final weights", int(not equal))
+    assert count.outcomes["crashes"] == 0, "\n".join(count.examples)
+    assert count.outcomes["lost completed work"] == 0
+    assert count.outcomes["different final weights"] == 0
+
+
+def _kill_until_it_ends(count, arguments, folder, seconds, rng):
+    code, finished = -signal.SIGKILL, {}
+    while code == -signal.SIGKILL:
+        step = processes.newest_step(folder)
+        code, err, _ = processes.run(
+            arguments, folder, kill_after=rng.uniform(0, seconds)
+        )
+        if "Traceback" in err:
+            count.crash(folder, RuntimeError(err[-1500:]))
+        if (resumed := processes.resumed_step(err)) is not None:
+            count.add("resumed")
+            count.add("lost completed work", int(resumed < step))
+        now = processes.finished_files(folder)
+        lost = [path for path in finished if now.get(path) != finished[path]]
+        count.add("lost completed work", len(lost))
+        # Before the first checkpoint a run begins anew, with its list of images.
+        finished = now if processes.newest_step(folder) else {}
+        count.add("kills", int(code == -signal.SIGKILL))
+        count.add("kills before the first checkpoint", int(code < 0 and not finished))
+    assert code == 0, err
