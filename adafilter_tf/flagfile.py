@@ -24,6 +24,7 @@ UNRECORDED = (
     "cache",
     "devices",
     "log_every",
+    "profile_steps",
     "checkpoint_steps",
     "checkpoint_minutes",
     "keep_checkpoints",
@@ -44,6 +45,23 @@ def recorded_names(values: flags.FlagValues = flags.FLAGS) -> list[str]:
     define_flags(own)
     left_out = {*UNRECORDED, *_list_unused(values), "flagfile", "undefok"}
     return [name for name in own if name not in left_out]
+
+
+def list_hyperparameters(values: flags.FlagValues, method: str) -> dict[str, object]:
+    """Returns the settings of one training of a run, by name.
+
+    Args:
+        values: Of the run.
+        method: Of the training: the run's method or its baseline.
+    """
+    own = flags.FlagValues()
+    define_flags(own)
+    left_out = {*UNRECORDED, "baseline", "flagfile", "undefok"}
+    for other in methods.METHODS:
+        left_out.update(methods.list_hyperparameters(other))
+    left_out -= set(methods.list_hyperparameters(method))
+    found = {name: values[name].value for name in own if name not in left_out}
+    return {**found, "method": method}
 
 
 def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:

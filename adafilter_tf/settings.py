@@ -9,8 +9,10 @@ from absl import flags
 
 from adafilter_tf import (
     distribution,
+    flagfile,
     methods,
     optimization,
+    run_callbacks,
     run_dir,
     training,
     training_run,
@@ -19,6 +21,7 @@ from adafilter_tf.callbacks import checkpoint
 from adafilter_tf.data import addons, sources, splits
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.flags import tensorboard_flags
 from adafilter_tf.models import backbones, classifier, network_file, own_backbone
 
 
@@ -131,6 +134,20 @@ def training_options(
     return training.TrainingOptions(
         steps_per_epoch=values.steps_per_epoch or whole_pass,
         **_take(values, ("epochs", "batch_size", "seed", "cache", "log_every")),
+    )
+
+
+def logging_options(
+    values: flags.FlagValues, method: str
+) -> run_callbacks.LoggingOptions:
+    """Returns what TensorBoard is told of the training of `method`.
+
+    Raises:
+        UsageError: When the steps to profile are no two steps.
+    """
+    return run_callbacks.LoggingOptions(
+        hyperparameters=flagfile.list_hyperparameters(values, method),
+        profile_steps=tensorboard_flags.parse_profile_steps(values.profile_steps),
     )
 
 

@@ -13,19 +13,21 @@ from adafilter_tf import (
     evaluation,
     model_file,
     preemption,
+    projector,
+    run_callbacks,
     run_dir,
     training,
 )
 from adafilter_tf.callbacks import (
     checkpoint,
-    finite_loss,
+    evaluation_images,
+    event_writer,
+    hyperparameters,
     stopwatch,
-    tensorboard,
     validation,
 )
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.examples import Splits
 
 ROLLBACK_FACTOR = 0.5
 """Of all learning rates at each rollback."""
@@ -58,6 +60,7 @@ def train(
     augmentation: augmentation_lib.Augmentation,
     safety: SafetyOptions,
     report: dict,
+    log: run_callbacks.LoggingOptions = run_callbacks.LoggingOptions(),  # noqa: B008
 ) -> dict:
     """Trains, saves the model, scores it on test and writes the metrics.
 
@@ -72,6 +75,7 @@ def train(
         augmentation: Of the training images.
         safety: Checkpoints and rollbacks.
         report: Further entries of the metrics.
+        log: What TensorBoard is told beside the curves.
 
     Returns:
         The metrics, as written to `folder.metrics`.
@@ -98,11 +102,21 @@ def train(
     )
     info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
     validate = validation.Validation(score, splits.validation, folder.start_gates)
+    writer = event_writer.EventWriter(folder.tensorboard)
 
     def attempt(path, info):
         clock = stopwatch.Stopwatch(info.train_seconds)
-        callbacks = _create_callbacks(
-            folder, clock, info, validate, splits.train, options, safety, asked
+        callbacks = run_callbacks.create_callbacks(
+            folder,
+            info,
+            splits,
+            clock=clock,
+            validate=validate,
+            writer=writer,
+            options=options,
+            log=log,
+            checkpoints=safety.checkpoints,
+            is_preempted=asked.is_requested,
         )
         found = fit(
             _slow_down(procedure, info.rollbacks),
@@ -126,6 +140,7 @@ def train(
                 raise KeyboardInterrupt from error
             raise
     model_file.save_model(model, folder.model)
+    tested = score(splits.test.paths)
     metrics = {
         **report,
         "num_classes": num_classes,
@@ -137,8 +152,21 @@ def train(
         **training.count_parameters(model),
         **finished,
         **training.measure_split(score, splits.validation, "validation"),
-        **training.measure_split(score, splits.test, "test"),
+        **training.measure_outputs(tested, splits.test.labels, "test"),
     }
+    writer.open(options.total_steps)
+    evaluation_images.write_images(
+        writer, "test", tested.logits, splits.test, options.total_steps
+    )
+    hyperparameters.write_result(writer, metrics, options.total_steps)
+    writer.close()
+    projector.write_projector(
+        folder.tensorboard,
+        model,
+        splits.validation,
+        image_options=image_options,
+        batch_size=options.batch_size,
+    )
     run_dir.write_json(folder.metrics, metrics)
     return metrics
 
@@ -178,41 +206,3 @@ def _slow_down(procedure: training.Procedure, rollbacks: int) -> training.Proced
         procedure.compile, rate_factor=ROLLBACK_FACTOR**rollbacks
     )
     return dataclasses.replace(procedure, compile=slower)
-
-
-def _create_callbacks(
-    folder: run_dir.RunDir,
-    clock: stopwatch.Stopwatch,
-    info: checkpointing.CheckpointInfo,
-    validate: validation.Validation,
-    examples: Examples,
-    options: training.TrainingOptions,
-    safety: SafetyOptions,
-    asked: preemption.Preemption,
-) -> list[keras.callbacks.Callback]:
-    """Returns the callbacks in the order in which they see the end of an epoch.
-
-    The clock stops first; what is not finite ends the run before it is saved; the
-    validation's results are there for those that write them down.
-    """
-    return [
-        clock,
-        finite_loss.FiniteLoss(
-            functools.partial(
-                pipeline.list_batch,
-                examples,
-                global_batch_size=options.batch_size,
-                seed=options.seed,
-            )
-        ),
-        validate,
-        tensorboard.TensorBoardLogger(
-            str(folder.tensorboard),
-            gate_statistics=lambda: validate.gate_statistics,
-            log_every=options.log_every,
-            steps_per_epoch=options.steps_per_epoch,
-        ),
-        checkpoint.Checkpoint(
-            folder.checkpoints, info, clock, safety.checkpoints, asked.is_requested
-        ),
-    ]

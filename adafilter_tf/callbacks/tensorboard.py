@@ -4,11 +4,11 @@ import os
 from collections.abc import Callable
 
 import keras
-import tensorflow as tf
 from absl import logging
+from tensorboard.plugins.histogram import summary_v2 as histogram_summary
 
 from adafilter_tf import optimization
-from adafilter_tf.callbacks import gate_figure
+from adafilter_tf.callbacks import event_writer, gate_figure
 from adafilter_tf.callbacks.gate_history import GateHistory
 from adafilter_tf.callbacks.gate_statistics import GateStatistics
 
@@ -32,10 +32,10 @@ class TensorBoardLogger(keras.callbacks.Callback):
     image's history is kept in `gate_history.jsonl` and continued by a resumed run.
 
     A callback that computes the statistics or adds to `logs` comes before this one in
-    the list. Only the chief of several workers may own a `log_dir`.
+    the list.
 
     Args:
-        log_dir: folder for the event files; made when training begins.
+        writer: of the run's folder; opened when training begins, closed by its owner.
         gate_statistics: gives the latest statistics, None while there are none.
         log_every: steps of an epoch between two points of `train/batch_loss`, each
             the mean loss of the steps since the one before, or since a resume.
@@ -47,7 +47,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
     def __init__(
         self,
-        log_dir: str,
+        writer: event_writer.EventWriter,
         *,
         gate_statistics: Callable[[], GateStatistics | None] = lambda: None,
         log_every: int = 50,
@@ -58,20 +58,19 @@ class TensorBoardLogger(keras.callbacks.Callback):
             raise ValueError(
                 f"Received log_every={log_every}; allowed is an integer of at least 1."
             )
-        self.log_dir = log_dir
         self.gate_statistics = gate_statistics
         self.log_every = log_every
         self._steps_per_epoch = steps_per_epoch
         self._first = 0
-        self._history = GateHistory(os.path.join(log_dir, "gate_history.jsonl"))
-        self._writer = None
+        self._history = GateHistory(os.path.join(writer.log_dir, "gate_history.jsonl"))
+        self._writer = writer
         self._logged_statistics = None
         self._collapsed: dict[str, int] = {}
         self._window = (0, 0.0)
 
     def on_train_begin(self, logs=None):
         """Opens the event file and forgets what lies beyond the step resumed from."""
-        self._writer = tf.summary.create_file_writer(self.log_dir)
+        self._writer.open(self._step())
         self._history.truncate(last_step=self._step())
         self._log_gates()
 
@@ -110,19 +109,11 @@ class TensorBoardLogger(keras.callbacks.Callback):
         )
         self._log_gates()
 
-    def on_train_end(self, logs=None):
-        """Closes the event file."""
-        self._writer.close()
-
     def _step(self) -> int:
         return optimization.count_steps(self.model.optimizer)
 
     def _write_scalars(self, scalars: dict[str, float]) -> None:
-        step = self._step()
-        # Leaving the context flushes: a killed run keeps what it logged.
-        with self._writer.as_default():
-            for tag, value in scalars.items():
-                tf.summary.scalar(tag, value, step=step)
+        self._writer.write_scalars(scalars, self._step())
 
     def _log_gates(self) -> None:
         statistics = self.gate_statistics()
@@ -134,17 +125,17 @@ class TensorBoardLogger(keras.callbacks.Callback):
         step = self._step()
         self._history.append(step, statistics.tuned_fraction_per_layer)
         figure = gate_figure.gate_figure(*self._history.shares_and_steps())
-        with self._writer.as_default():
-            for layer, frequency in statistics.tuned_frequencies.items():
-                tag = f"tuned_frequency/{layer}"
-                tf.summary.histogram(tag, frequency, step=step)
-            tf.summary.image(
-                "gates/layers_by_time",
-                figure[None],
-                step=step,
-                description="Share of tuned filters: one row per layer, the first on "
-                "top; one column per evaluation, labelled with its step.",
-            )
+        picture = event_writer.make_image(
+            "gates/layers_by_time",
+            figure,
+            "Share of tuned filters: one row per layer, the first on top; one column "
+            "per evaluation, labelled with its step.",
+        )
+        histograms = [
+            histogram_summary.histogram_pb(f"tuned_frequency/{layer}", frequency)
+            for layer, frequency in statistics.tuned_frequencies.items()
+        ]
+        self._writer.write([picture, *histograms], step)
 
     def _warn_of_collapse(self, collapsed: dict[str, int]) -> None:
         for layer, gate in collapsed.items():

@@ -31,6 +31,7 @@ class Validation(keras.callbacks.Callback):
 
     Attributes:
         gate_statistics: Of the latest look; None for a model without gates.
+        outputs: Of the latest validation; None before the first.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Validation(keras.callbacks.Callback):
     ):
         super().__init__()
         self.gate_statistics: gate_statistics.GateStatistics | None = None
+        self.outputs: evaluation.Outputs | None = None
         self._score = score
         self._examples = examples
         self._path = pathlib.Path(start_gates_path)
@@ -65,7 +67,7 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Scores every validation example once."""
-        outputs = self._score(self._examples.paths)
+        self.outputs = outputs = self._score(self._examples.paths)
         metrics = evaluation.measure(outputs.logits, self._examples.labels)
         if logs is not None:
             logs["val_loss"] = metrics["loss"]

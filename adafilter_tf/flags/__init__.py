@@ -16,6 +16,7 @@ from adafilter_tf.flags import (
     method_flags,
     run_flags,
     safety_flags,
+    tensorboard_flags,
     training_flags,
 )
 
@@ -25,6 +26,7 @@ MODULES = (
     method_flags,
     training_flags,
     safety_flags,
+    tensorboard_flags,
     comparison_flags,
     finished_run_flags,
 )

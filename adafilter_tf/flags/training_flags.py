@@ -55,9 +55,3 @@ def define(kinds) -> None:
         "XLA for the training step; auto: on one GPU.",
     )
     kinds.list("devices", [], "Such as GPU:0,GPU:1; empty for all visible GPUs.")
-    kinds.integer(
-        "log_every",
-        50,
-        "Steps between two points of TensorBoard's batch curve.",
-        lower_bound=1,
-    )

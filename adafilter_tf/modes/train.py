@@ -27,6 +27,7 @@ def run() -> None:
     """Trains, evaluates on test and exports; the baseline too, if there is one."""
     run_export.check_formats(FLAGS.export_formats)
     settings.augmentation(FLAGS)  # a package that it needs may be missing
+    settings.logging_options(FLAGS, FLAGS.method)  # and a value wrong
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
     with run_dir.claim(folder, flagfile.to_flagfile()):
         examples = _load_splits(folder)
@@ -76,6 +77,7 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
             "dataset": FLAGS.dataset,
             "seed": FLAGS.seed,
         },
+        log=settings.logging_options(FLAGS, method),
     )
     _compare_with_published(method, metrics)
     return metrics

@@ -7,7 +7,12 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from adafilter_tf.callbacks import gate_figure, gate_statistics, tensorboard
+from adafilter_tf.callbacks import (
+    event_writer,
+    gate_figure,
+    gate_statistics,
+    tensorboard,
+)
 
 
 def read_events(log_dir):
@@ -37,7 +42,8 @@ def constant_loss_model(optimizer):
 
 def fit(model, log_dir, *, targets=(0.0,) * 4, epochs=1, initial_epoch=0, **arguments):
     targets = np.asarray(targets, np.float32)[:, None]
-    logger = tensorboard.TensorBoardLogger(str(log_dir), **arguments)
+    writer = event_writer.EventWriter(log_dir)
+    logger = tensorboard.TensorBoardLogger(writer, **arguments)
     model.fit(
         np.ones_like(targets),
         targets,
@@ -179,7 +185,7 @@ def test_events_are_on_disk_before_the_next_epoch(tmp_path):
                 raise KeyboardInterrupt
 
     model = constant_loss_model(keras.optimizers.SGD(0.0))
-    logger = tensorboard.TensorBoardLogger(str(tmp_path))
+    logger = tensorboard.TensorBoardLogger(event_writer.EventWriter(tmp_path))
     with pytest.raises(KeyboardInterrupt):
         inputs = np.ones((4, 1))
         model.fit(inputs, inputs, 1, 2, 0, callbacks=[logger, Dies()])
@@ -200,4 +206,4 @@ def test_tags_of_keras_keys(key, tag):
 
 def test_log_every_below_one_is_refused():
     with pytest.raises(ValueError, match="log_every=0; allowed is an integer of at"):
-        tensorboard.TensorBoardLogger("unused", log_every=0)
+        tensorboard.TensorBoardLogger(event_writer.EventWriter("unused"), log_every=0)

@@ -1,0 +1,90 @@
+"""What runs beside a training in its folder, in the order in which it must run."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+
+import keras
+
+from adafilter_tf import checkpointing, run_dir, training
+from adafilter_tf.callbacks import (
+    checkpoint,
+    evaluation_images,
+    event_writer,
+    finite_loss,
+    hyperparameters,
+    profiler,
+    stopwatch,
+    tensorboard,
+    validation,
+)
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Splits
+
+
+@dataclasses.dataclass(frozen=True)
+class LoggingOptions:
+    """What TensorBoard is told of a run beside its curves.
+
+    Attributes:
+        hyperparameters: The run's settings by name.
+        profile_steps: First and last step to profile; None for no profile.
+    """
+
+    hyperparameters: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    profile_steps: tuple[int, int] | None = None
+
+
+def create_callbacks(
+    folder: run_dir.RunDir,
+    info: checkpointing.CheckpointInfo,
+    splits: Splits,
+    *,
+    clock: stopwatch.Stopwatch,
+    validate: validation.Validation,
+    writer: event_writer.EventWriter,
+    options: training.TrainingOptions,
+    log: LoggingOptions,
+    checkpoints: checkpoint.CheckpointOptions,
+    is_preempted: Callable[[], bool],
+) -> list[keras.callbacks.Callback]:
+    """Returns the callbacks in the order in which they see the end of an epoch.
+
+    The clock stops first; what is not finite ends the run before it is saved; the
+    validation's results are there for those that write them down.
+
+    Args:
+        folder: Of the run.
+        info: For the checkpoints.
+        splits: Train and validation examples.
+        clock: Of the training.
+        validate: Of the validation examples.
+        writer: Of the run's TensorBoard folder.
+        options: Length and batches.
+        log: What TensorBoard is told.
+        checkpoints: When they are written.
+        is_preempted: Whether the run is to end.
+    """
+    list_batch = functools.partial(
+        pipeline.list_batch,
+        splits.train,
+        global_batch_size=options.batch_size,
+        seed=options.seed,
+    )
+    logger = tensorboard.TensorBoardLogger(
+        writer,
+        gate_statistics=lambda: validate.gate_statistics,
+        log_every=options.log_every,
+        steps_per_epoch=options.steps_per_epoch,
+    )
+    callbacks = [clock, finite_loss.FiniteLoss(list_batch), validate, logger]
+    callbacks += [
+        hyperparameters.HyperParameters(writer, log.hyperparameters),
+        evaluation_images.EvaluationImages(writer, validate, splits.validation),
+    ]
+    if log.profile_steps:
+        callbacks.append(profiler.Profiler(writer.log_dir, *log.profile_steps))
+    saver = checkpoint.Checkpoint(
+        folder.checkpoints, info, clock, checkpoints, is_preempted
+    )
+    return [*callbacks, saver]
