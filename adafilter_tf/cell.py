@@ -18,7 +18,7 @@ from adafilter_tf import (
     training,
 )
 from adafilter_tf.callbacks import gate_statistics, stopwatch
-from adafilter_tf.data import sources, verification
+from adafilter_tf.data import manifest, sources, verification
 from adafilter_tf.flags import define_flags
 from adafilter_tf.models import choices
 
@@ -116,8 +116,8 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
         values.examples_per_class = None  # every image of any seed's training split
         verification.verify_images(
             settings.make_splits(values, _load_source(values.dataset, values.data_dir)),
-            on_bad_image="error",
             channels=settings.image_options(values)["channels"],
+            cache=manifest.default_path(values.dataset, values.data_dir),
         )
     except errors.RunError as error:
         remedy = values.prepare_command or prepare_command

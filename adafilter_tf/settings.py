@@ -18,7 +18,7 @@ from adafilter_tf import (
     training_run,
 )
 from adafilter_tf.callbacks import checkpoint
-from adafilter_tf.data import addons, sources, splits
+from adafilter_tf.data import addons, sources, splits, verification
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.flags import tensorboard_flags
@@ -44,6 +44,11 @@ def make_splits(values: flags.FlagValues, source: dict[str, Examples]) -> Splits
         test_fraction=values.test_fraction,
         examples_per_class=values.examples_per_class,
     )
+
+
+def bad_image_rule(values: flags.FlagValues) -> verification.Rule:
+    """Returns what the run does about unreadable images."""
+    return verification.Rule(**_take(values, ("on_bad_image", "max_bad_fraction")))
 
 
 def load_source(values: flags.FlagValues) -> dict[str, Examples]:

@@ -23,6 +23,15 @@ def _same_start():
     keras.backend.clear_session(free_memory=False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _data_sets_of_this_session(tmp_path_factory):
+    """Nothing that a test finds out about its images stays in the user's folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "TFDS_DATA_DIR" not in os.environ:
+            patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("data_sets")))
+        yield
+
+
 def randomize(model: keras.Model, seed: int = 0) -> keras.Model:
     """Gives statistics and biases values that show when they are left out."""
     rng = np.random.default_rng(seed)

@@ -76,7 +76,7 @@ def test_broken_images_are_rows_and_leave_the_others_as_they_are(tmp_path):
         "an empty file; only JPEG and PNG are supported",
         "an HTML or SVG text; only JPEG and PNG are supported",
         "No such file or directory",
-        "Is a directory",
+        "a folder, not a file",
     ]
     assert rows[0] == rows[-1] == predict([good])[0]
     assert rows[1].classes == ("", "", "") and np.isnan(rows[1].probabilities).all()

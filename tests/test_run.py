@@ -368,20 +368,20 @@ def test_empty_class_folder_is_named(command, tmp_path):
     images = make_images(tmp_path / "images")
     (images / "bird").mkdir()
     result = train(command, tmp_path, images=images)
-    assert_error(result, 1, "bird")
+    assert_error(result, 2, "bird")
 
 
 def test_single_class_is_refused(command, tmp_path):
     images = make_images(tmp_path / "images", classes=("cat",))
     result = train(command, tmp_path, images=images)
-    assert_error(result, 1, "cat")
+    assert_error(result, 2, "cat")
 
 
 def test_label_in_test_that_is_not_in_train_is_named(command, tmp_path):
     make_images(tmp_path / "images" / "train")
     make_images(tmp_path / "images" / "test", classes=("cat", "dog", "eel"))
     result = train(command, tmp_path, images=tmp_path / "images")
-    assert_error(result, 1, "eel")
+    assert_error(result, 2, "eel")
 
 
 def test_unreadable_image_is_named_or_skipped(command, tmp_path):

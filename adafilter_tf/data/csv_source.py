@@ -22,9 +22,8 @@ def load_csv(path: str) -> dict[str, Examples]:
         Examples under "all", or under the splits if there is a column "split".
 
     Raises:
-        errors.UsageError: There is no such file.
-        errors.RunError: A column or value is missing, a split is unknown, nothing is
-            listed, or a listed file does not exist.
+        errors.UsageError: There is no such file, a column or value is missing, a split
+            is unknown, nothing is listed, or a listed file does not exist.
     """
     file = pathlib.Path(path).expanduser().absolute()
     if not os.path.isfile(file):
@@ -55,18 +54,18 @@ def _read_rows(file: pathlib.Path) -> list[dict[str, str]]:
             header = reader.fieldnames or []
             missing = [name for name in ("path", "label") if name not in header]
             if missing:
-                raise errors.RunError(
+                raise errors.UsageError(
                     f"{file} lacks the column {' and '.join(missing)} (its header: "
                     f"{','.join(header) or 'empty'}); the first line has to be "
                     "path,label or path,label,split."
                 )
             rows = [_clean_row(row, file, reader.line_num, header) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise errors.RunError(
+        raise errors.UsageError(
             f"{file} cannot be read as a CSV file in UTF-8 ({error}): save it as such."
         ) from error
     if not rows:
-        raise errors.RunError(
+        raise errors.UsageError(
             f"{file} lists no image; add one line path,label for each."
         )
     return rows
@@ -76,13 +75,13 @@ def _clean_row(row: dict, file: pathlib.Path, line: int, header) -> dict[str, st
     clean = {name: (row[name] or "").strip() for name in ("path", "label")}
     for name, value in clean.items():
         if not value:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"{file}, line {line}: the {name} is empty; fill it in or remove "
                 "the line."
             )
     split = (row["split"] or "").strip() if "split" in header else None
     if split is not None and split.lower() not in SPLIT_NAMES:
-        raise errors.RunError(
+        raise errors.UsageError(
             f"{file}, line {line}: split {split!r} is unknown; allowed are "
             f"{', '.join(SPLIT_NAMES)}, or no column 'split' at all."
         )
@@ -93,7 +92,7 @@ def _clean_row(row: dict, file: pathlib.Path, line: int, header) -> dict[str, st
 def _check_files_exist(file: pathlib.Path, images: list[str]) -> None:
     missing = [image for image in images if not os.path.isfile(image)]
     if missing:
-        raise errors.RunError(
+        raise errors.UsageError(
             f"{len(missing)} of {len(images)} images that {file} lists do not exist, "
             f"first {missing[0]}; paths are relative to the folder of the CSV file."
         )

@@ -33,9 +33,9 @@ def load_folder(path: str) -> dict[str, Examples]:
         Examples under "all", or under the names of the ready-made splits.
 
     Raises:
-        errors.UsageError: There is no such folder.
-        errors.RunError: A class folder has no image, split folders are mixed with
-            others, or two folders stand for one split.
+        errors.UsageError: There is no such folder or it cannot be read, a class folder
+            has no image, split folders are mixed with others, or two folders stand for
+            one split.
     """
     root = pathlib.Path(path).expanduser().absolute()
     if not os.path.isdir(root):
@@ -55,21 +55,21 @@ def load_folder(path: str) -> dict[str, Examples]:
 
 def _split_folders(root: pathlib.Path) -> dict[str, pathlib.Path]:
     """Folders of ready-made splits; empty if the subfolders are classes."""
-    folders = _visible(root, os.DirEntry.is_dir)
+    folders = _visible(root, _is_folder)
     train = [folder for folder in folders if folder.name.lower() == "train"]
     # A class may be called "train": then it holds images.
-    if not train or not _visible(train[0], os.DirEntry.is_dir):
+    if not train or not _visible(train[0], _is_folder):
         return {}
     splits = {}
     for folder in folders:
         split = SPLIT_NAMES.get(folder.name.lower())
         if split is None:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"{root} holds split folders (train) beside {folder.name!r}; allowed "
                 "are train, val or validation, and test: move the other folder away."
             )
         if split in splits:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"{root} holds {splits[split].name!r} and {folder.name!r}, which are "
                 f"both the {split} split: keep one of them."
             )
@@ -78,11 +78,7 @@ def _split_folders(root: pathlib.Path) -> dict[str, pathlib.Path]:
 
 
 def _class_names(folders) -> tuple[str, ...]:
-    names = {
-        entry.name
-        for folder in folders
-        for entry in _visible(folder, os.DirEntry.is_dir)
-    }
+    names = {entry.name for folder in folders for entry in _visible(folder, _is_folder)}
     return tuple(sorted(names))
 
 
@@ -95,7 +91,7 @@ def _read_classes(folder: pathlib.Path, class_names: tuple[str, ...]) -> Example
         files = _visible(class_folder, lambda entry: True)
         images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
         if not images:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"Class folder {class_folder} has no image ({len(files)} other "
                 f"entries); put {', '.join(IMAGE_SUFFIXES)} files into it or remove it."
             )
@@ -114,6 +110,26 @@ def _read_classes(folder: pathlib.Path, class_names: tuple[str, ...]) -> Example
 
 def _visible(folder: pathlib.Path, accept) -> list[pathlib.Path]:
     """Entries that are not hidden and pass `accept`, ordered by name."""
-    with os.scandir(folder) as entries:
-        names = [e.name for e in entries if not e.name.startswith(".") and accept(e)]
-    return [folder / name for name in sorted(names)]
+    try:
+        with os.scandir(folder) as entries:
+            visible = [e for e in entries if not e.name.startswith(".")]
+    except OSError as error:
+        raise errors.UsageError(
+            f"The folder {folder} cannot be read ({error.strerror}): give yourself the "
+            "right to read it, or move it out of the data set."
+        ) from error
+    return [
+        folder / entry.name for entry in sorted(visible, key=_name) if accept(entry)
+    ]
+
+
+def _name(entry: os.DirEntry) -> str:
+    return entry.name
+
+
+def _is_folder(entry: os.DirEntry) -> bool:
+    """Whether it is a folder or a link to one; a link in a circle is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False

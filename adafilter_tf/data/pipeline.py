@@ -153,7 +153,7 @@ def evaluation_dataset(
         images = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
         return tf.ensure_shape(images, [batch_size, image_size, image_size, channels])
 
-    dataset = tf.data.Dataset.from_tensor_slices(tf.constant(list(paths), tf.string))
+    dataset = tf.data.Dataset.from_tensor_slices(_to_strings(paths))
     dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
     return _run_on_all_cores(dataset.batch(batch_size).map(fill))
 
@@ -194,7 +194,7 @@ def _loader(
     paths: Sequence[str], cache: str, channels: int
 ) -> tuple[Callable, tf.Tensor]:
     """How to get an image, and the string [n] whose elements to get it from."""
-    paths = tf.constant(list(paths), tf.string)
+    paths = _to_strings(paths)
 
     def from_encoded(encoded, choose_box, image_size):
         return preprocessing.decode_crop_and_resize(
@@ -221,6 +221,11 @@ def _loader(
     if cache == "decoded":
         return from_pixels, _in_memory(paths, decode)
     raise ValueError(f"cache is one of {', '.join(CACHES)}, received {cache!r}.")
+
+
+def _to_strings(paths: Sequence[str]) -> tf.Tensor:
+    # A file name need not be valid UTF-8.
+    return tf.constant([os.fsencode(path) for path in paths], tf.string)
 
 
 def _in_memory(paths: tf.Tensor, read: Callable) -> tf.Tensor:

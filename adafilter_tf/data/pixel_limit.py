@@ -41,11 +41,7 @@ def bound_pixels(encoded: tf.Tensor) -> tf.Tensor:
     """
     signature = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE))
     known = tf.io.is_jpeg(encoded) | (signature == _PNG_SIGNATURE)
-    num_pixels = tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: _area(tf.io.extract_jpeg_shape(encoded)[:2]),
-        lambda: _png_pixels(encoded),
-    )
+    num_pixels = _count_pixels(encoded)
     limit = limit_pixels(tf.strings.length(encoded))
     allowed = known & (num_pixels <= limit)
     checks = [
@@ -56,6 +52,33 @@ def bound_pixels(encoded: tf.Tensor) -> tf.Tensor:
     with tf.control_dependencies([check for check in checks if check is not None]):
         # Graph optimisers of servers may drop assertions; no decoder takes "".
         return tf.where(allowed, encoded, "")
+
+
+def describe_excess(encoded: bytes) -> str | None:
+    """How far a JPEG or PNG file is beyond the limit, part of a sentence; None if not.
+
+    A header that cannot be read promises nothing.
+    """
+    try:
+        num_pixels = int(_count_pixels(tf.constant(encoded)))
+    except tf.errors.InvalidArgumentError:
+        return None
+    limit = int(limit_pixels(tf.constant(len(encoded))))
+    if num_pixels <= limit:
+        return None
+    return (
+        f"{num_pixels} pixels in {len(encoded)} bytes, more than the {limit} that a "
+        "file of this size may have (a decompression bomb?); resize it"
+    )
+
+
+def _count_pixels(encoded: tf.Tensor) -> tf.Tensor:
+    """How many pixels the header of a file promises, int64 scalar."""
+    return tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: _area(tf.io.extract_jpeg_shape(encoded)[:2]),
+        lambda: _png_pixels(encoded),
+    )
 
 
 def _area(size: tf.Tensor) -> tf.Tensor:

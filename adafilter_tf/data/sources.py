@@ -21,9 +21,10 @@ def load_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examp
         and "test".
 
     Raises:
-        errors.UsageError: The data set is unknown.
-        errors.RunError: It cannot be had, or is not fit for training: fewer than two
-            classes, or a class in validation or test that train lacks.
+        errors.UsageError: The data set is unknown, not what its form asks for, or not
+            fit for training: fewer than two classes, or a class in validation or test
+            that train lacks.
+        errors.RunError: It cannot be had.
     """
     source = read_source(dataset, data_dir=data_dir)
     _check_classes(dataset, source)
@@ -47,7 +48,7 @@ def read_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examp
 def _check_classes(dataset: str, source: dict[str, Examples]) -> None:
     name = "all" if "all" in source else "train"
     if name not in source:
-        raise errors.RunError(
+        raise errors.UsageError(
             f"dataset={dataset} has the splits {', '.join(source)} but no train split; "
             "add one, or give the images without splits."
         )
@@ -56,14 +57,14 @@ def _check_classes(dataset: str, source: dict[str, Examples]) -> None:
     for split, examples in source.items():
         unknown = np.flatnonzero((examples.count_per_class() > 0) & ~trained)
         if unknown.size:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"dataset={dataset}: class {class_names[unknown[0]]!r} is in {split} "
                 f"but not in train ({unknown.size} such classes); add training images "
                 f"of it or remove it from {split}."
             )
     if trained.sum() < 2:
         found = [class_names[i] for i in np.flatnonzero(trained)]
-        raise errors.RunError(
+        raise errors.UsageError(
             f"dataset={dataset} has {len(found)} class with training images "
             f"({', '.join(found) or 'none'}); a classifier needs at least two."
         )

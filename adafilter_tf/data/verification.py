@@ -1,22 +1,19 @@
-"""Every image decoded once before a run, so that none fails hours later."""
+"""Images that cannot be used are found before a run: they stop it or are left out."""
 
 import csv
 import os
 import pathlib
-import time
 from collections.abc import Sequence
-from concurrent import futures
 from dataclasses import dataclass
 
 import numpy as np
 from absl import logging
 
 from adafilter_tf import errors
-from adafilter_tf.data import image_format, preprocessing
+from adafilter_tf.data import manifest, scan
 from adafilter_tf.data.examples import Examples, Splits
 
 ON_BAD_IMAGE = ("error", "skip")
-_LOG_EVERY = 10.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -27,45 +24,72 @@ class BadImage:
     reason: str
 
 
-def verify_images(
-    splits: Splits, *, on_bad_image: str = "error", channels: int = 3
-) -> tuple[Splits, tuple[BadImage, ...]]:
-    """Decodes every image as training will, on all cores.
+@dataclass(frozen=True)
+class Rule:
+    """What is done about images that cannot be used.
 
-    Damage that leaves a JPEG decodable (a wrong byte in the middle) is not found: no
-    decoder reports it.
+    Attributes:
+        on_bad_image: "error" stops at them, "skip" leaves them out.
+        max_bad_fraction: Share of the images, 0..1, that may be left out; more of them
+            is a mistake in the data set rather than dirt.
+    """
+
+    on_bad_image: str = "error"
+    max_bad_fraction: float = 1.0
+
+    def __post_init__(self):
+        """Checks the values."""
+        if self.on_bad_image not in ON_BAD_IMAGE:
+            raise errors.UsageError(
+                f"on_bad_image={self.on_bad_image}: allowed are "
+                f"{' and '.join(ON_BAD_IMAGE)}."
+            )
+
+
+def verify_images(
+    splits: Splits,
+    rule: Rule = Rule(),
+    *,
+    channels: int = 3,
+    cache: str | os.PathLike | None = None,
+) -> tuple[Splits, tuple[BadImage, ...]]:
+    """Looks at every image once (`scan`), and drops or refuses what cannot be used.
+
+    The splits are drawn before, so that an unreadable image shifts no other one.
 
     Args:
         splits: The images to check.
-        on_bad_image: "error" stops at unreadable images, "skip" drops them.
+        rule: What is done about unreadable ones.
         channels: 1 or 3, as in training (a CMYK JPEG can be read as RGB only).
+        cache: Manifest that makes a second look quick.
 
     Returns:
         The splits without unreadable images, and the list of those.
 
     Raises:
-        errors.UsageError: `on_bad_image` is unknown.
-        errors.RunError: An image is unreadable and `on_bad_image` is "error", or
-            without the unreadable images a split or class has none.
+        errors.RunError: An image is unreadable and the rule says so, or without the
+            unreadable images a split or class has none.
     """
     paths = [path for _, examples in splits.items() for path in examples.paths]
-    bad = _find_and_tell(paths, on_bad_image, channels)
+    bad = _find_and_tell(paths, rule, channels, cache)
     bad_paths = {image.path for image in bad}
     kept = {name: _without(name, part, bad_paths) for name, part in splits.items()}
     return Splits(**kept), bad
 
 
 def keep_readable(
-    examples: Examples, *, on_bad_image: str = "error", channels: int = 3
+    examples: Examples,
+    rule: Rule = Rule(),
+    *,
+    channels: int = 3,
+    cache: str | os.PathLike | None = None,
 ) -> Examples:
     """`verify_images` of images that nothing is trained on: classes may vanish.
 
     Raises:
-        errors.UsageError: `on_bad_image` is unknown.
-        errors.RunError: An image is unreadable and `on_bad_image` is "error", or all
-            images are.
+        errors.RunError: An image is unreadable and the rule says so, or all images are.
     """
-    bad = _find_and_tell(examples.paths, on_bad_image, channels)
+    bad = _find_and_tell(examples.paths, rule, channels, cache)
     bad_paths = {image.path for image in bad}
     if bad and bad_paths.issuperset(examples.paths):
         raise errors.RunError(
@@ -112,52 +136,44 @@ def read_skipped(path: str | os.PathLike) -> list[str]:
 
 
 def _find_and_tell(
-    paths: Sequence[str], on_bad_image: str, channels: int
+    paths: Sequence[str], rule: Rule, channels: int, cache: str | os.PathLike | None
 ) -> tuple[BadImage, ...]:
-    if on_bad_image not in ON_BAD_IMAGE:
-        raise errors.UsageError(
-            f"on_bad_image={on_bad_image}: allowed are {' and '.join(ON_BAD_IMAGE)}."
-        )
-    bad = _find_bad_images(paths, channels)
-    if bad and on_bad_image == "error":
+    entries = scan.scan_images(paths, cache=cache)
+    reasons = (_reason_against(entry, channels) for entry in entries)
+    bad = tuple(
+        BadImage(path, reason)
+        for path, reason in zip(paths, reasons, strict=True)
+        if reason is not None
+    )
+    if not bad:
+        return bad
+    found = (
+        f"{len(bad)} of {len(paths)} images cannot be used, first {bad[0].path}: "
+        f"{bad[0].reason}"
+    )
+    if rule.on_bad_image == "error":
         raise errors.RunError(
-            f"{len(bad)} of {len(paths)} images cannot be used, first {bad[0].path}: "
-            f"{bad[0].reason}; replace or remove them, or leave them out with "
+            f"{found}; replace or remove them, or leave them out with "
             "--on_bad_image=skip."
         )
-    if bad:
-        logging.warning("%d of %d images are left out.", len(bad), len(paths))
+    if len(bad) > rule.max_bad_fraction * len(paths):
+        raise errors.RunError(
+            f"{found}. That is more than --max_bad_fraction={rule.max_bad_fraction:g} "
+            "allows to leave out: replace or remove them, or allow more."
+        )
+    logging.warning("%d of %d images are left out.", len(bad), len(paths))
     for image in bad:
         logging.warning("Left out: %s: %s", image.path, image.reason)
     return bad
 
 
-def _find_bad_images(paths: Sequence[str], channels: int) -> tuple[BadImage, ...]:
-    bad = []
-    start = last_log = time.monotonic()
-    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        reasons = pool.map(lambda path: _reason_against(path, channels), paths)
-        for done, (path, reason) in enumerate(zip(paths, reasons, strict=True), 1):
-            if reason is not None:
-                bad.append(BadImage(path, reason))
-            now = time.monotonic()
-            if now - last_log > _LOG_EVERY:
-                last_log = now
-                left = (now - start) / done * (len(paths) - done)
-                logging.info(
-                    "Checked %d of %d images, %.0f s left.", done, len(paths), left
-                )
-    return tuple(bad)
-
-
-def _reason_against(path: str, channels: int) -> str | None:
+def _reason_against(entry: manifest.ImageEntry, channels: int) -> str | None:
     """Why the image cannot be used, None if it can."""
-    _, reason = image_format.read_image(
-        path,
-        lambda encoded: preprocessing.decode_image(encoded, channels),
-        channels=channels,
-    )
-    return reason
+    if entry.status != manifest.OK:
+        return entry.status
+    if entry.format == "JPEG" and entry.channels == 4 and channels == 1:
+        return "a CMYK JPEG file, which cannot become grey; convert it to RGB"
+    return None
 
 
 def _without(split: str, examples: Examples, bad_paths: set[str]) -> Examples:

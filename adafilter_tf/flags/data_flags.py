@@ -1,6 +1,6 @@
 """The images: where they are, how they are split, read and changed."""
 
-from adafilter_tf.data import addons, pipeline
+from adafilter_tf.data import addons, pipeline, verification
 
 
 def define(kinds) -> None:
@@ -51,8 +51,16 @@ def define(kinds) -> None:
     kinds.enum(
         "on_bad_image",
         "error",
-        ("error", "skip"),
+        verification.ON_BAD_IMAGE,
         "An unreadable image ends the run, or is left out, counted and listed.",
+    )
+    kinds.float(
+        "max_bad_fraction",
+        0.1,
+        "Share of the images that --on_bad_image=skip may leave out; more of them end "
+        "the run.",
+        lower_bound=0.0,
+        upper_bound=1.0,
     )
     kinds.enum(
         "cache",

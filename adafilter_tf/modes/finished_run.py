@@ -6,13 +6,13 @@ import pathlib
 from absl import flags
 
 from adafilter_tf import errors, flagfile, run_dir, settings
-from adafilter_tf.data import selection, sources, splits, verification
+from adafilter_tf.data import manifest, selection, sources, splits, verification
 from adafilter_tf.data.examples import Examples
 
 FLAGS = flags.FLAGS
 
 # They say how a run is used, if they are given together with its use.
-_FREE = ("batch_size", "on_bad_image")
+_FREE = ("batch_size", "on_bad_image", "max_bad_fraction")
 
 
 def open_run() -> run_dir.RunDir:
@@ -63,8 +63,9 @@ def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, in
     )
     kept = verification.keep_readable(
         examples,
-        on_bad_image=FLAGS.on_bad_image,
+        settings.bad_image_rule(FLAGS),
         channels=settings.image_options(FLAGS)["channels"],
+        cache=manifest.default_path(dataset, FLAGS.data_dir),
     )
     return split, kept, len(examples) - len(kept)
 

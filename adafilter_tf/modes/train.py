@@ -15,7 +15,7 @@ from adafilter_tf import (
     summary,
     training_run,
 )
-from adafilter_tf.data import image_record, splits, verification
+from adafilter_tf.data import image_record, manifest, splits, verification
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.models import backbones
 from adafilter_tf.modes import export
@@ -106,8 +106,9 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
     examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
     examples, skipped = verification.verify_images(
         examples,
-        on_bad_image=FLAGS.on_bad_image,
+        settings.bad_image_rule(FLAGS),
         channels=backbones.get_spec(FLAGS.backbone).channels,
+        cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
     )
     if skipped:
         verification.write_skipped(skipped, folder.skipped_images)

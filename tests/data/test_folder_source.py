@@ -35,6 +35,13 @@ def test_links_to_class_folders_are_followed(make_folder, tmp_path):
     assert _load(folder)["all"].paths[1] == str(folder / "b" / "2.png")
 
 
+def test_links_in_a_circle_are_no_folders(make_folder):
+    folder = make_folder("a/1.png", "b/2.png")
+    (folder / "c").symlink_to(folder / "c")
+    (folder / "a" / "up").symlink_to(folder)
+    assert _load(folder)["all"].labels == (0, 1)
+
+
 @pytest.mark.parametrize("validation", ["val", "valid", "validation", "Validation"])
 def test_ready_made_splits_share_the_classes_of_train(make_folder, validation):
     folder = make_folder(
@@ -80,7 +87,7 @@ def test_class_named_train_is_a_class(make_folder):
 def test_unfit_folder_is_explained(make_folder, names, message):
     with pytest.raises(errors.RunError, match=re.escape(message)) as caught:
         _load(make_folder(*names))
-    assert caught.value.exit_code == 1
+    assert caught.value.exit_code == 2
 
 
 def test_missing_folder_is_a_usage_error(tmp_path):

@@ -10,6 +10,8 @@ from adafilter_tf import errors
 from adafilter_tf.data import verification
 from adafilter_tf.data.examples import Examples, Splits
 
+SKIP = verification.Rule("skip")
+
 
 @pytest.fixture
 def bad_files(tmp_path, photograph, encode):
@@ -67,7 +69,7 @@ def test_first_unreadable_image_is_named_with_the_count(folder, bad_files):
 
 def test_skipped_images_are_dropped_and_listed_with_their_reason(folder, bad_files):
     splits = _splits(folder, bad_files.values())
-    kept, bad = verification.verify_images(splits, channels=3, on_bad_image="skip")
+    kept, bad = verification.verify_images(splits, SKIP)
     assert kept == _splits(folder)
     assert {image.reason: image.path for image in bad} == bad_files
 
@@ -76,20 +78,35 @@ def test_cmyk_photograph_cannot_become_grey(tmp_path, folder, photograph):
     Image.fromarray(photograph).convert("CMYK").save(tmp_path / "cmyk.jpg")
     splits = _splits(folder, [str(tmp_path / "cmyk.jpg")])
     verification.verify_images(splits, channels=3)
-    with pytest.raises(errors.RunError, match="damaged JPEG file .or a CMYK one."):
+    with pytest.raises(
+        errors.RunError, match="a CMYK JPEG file, which cannot become grey"
+    ):
         verification.verify_images(splits, channels=1)
+
+
+def test_more_bad_images_than_allowed_stop_the_run(folder, bad_files):
+    (_, path), *_ = bad_files.items()
+    splits = _splits(folder, (path,))  # one of seven
+    _, bad = verification.verify_images(splits, verification.Rule("skip", 1 / 7))
+    assert len(bad) == 1
+    message = (
+        "1 of 7 images cannot be used, first .*. That is more than "
+        "--max_bad_fraction=0.14 allows to leave out: replace or remove them, or allow"
+    )
+    with pytest.raises(errors.RunError, match=message):
+        verification.verify_images(splits, verification.Rule("skip", 0.14))
 
 
 def test_class_that_loses_all_images_stops_the_run(folder):
     (folder / "3.png").write_bytes(b"")
     message = "images class 'b' has none in validation (1 such classes)"
     with pytest.raises(errors.RunError, match=re.escape(message)):
-        verification.verify_images(_splits(folder), channels=3, on_bad_image="skip")
+        verification.verify_images(_splits(folder), SKIP)
 
 
-def test_unknown_choice_is_refused(folder):
+def test_unknown_choice_is_refused():
     with pytest.raises(errors.UsageError, match="on_bad_image=keep: .* error and skip"):
-        verification.verify_images(_splits(folder), channels=3, on_bad_image="keep")
+        verification.Rule("keep")
 
 
 def test_skipped_images_are_written_as_csv(tmp_path):

@@ -23,6 +23,7 @@ _OPTIONS = (
     "--gate_units=4",
     "--random_resized_crop_min_area=0.2",
     "--on_bad_image=skip",
+    "--max_bad_fraction=1",
 )
 
 

@@ -90,11 +90,14 @@ def test_unreadable_images_are_named_or_left_out_and_counted(evaluate, tmp_path)
     broken.write_bytes(b"\x89PNG\r\n\x1a\n")
     given = f"--evaluate_on=folder:{tmp_path / 'new'}"
     command_line.assert_error(evaluate(given), 1, str(broken), "--on_bad_image=skip")
-    metrics = read_metrics(evaluate(given, "--on_bad_image=skip"))
+    result = evaluate(given, "--on_bad_image=skip")
+    command_line.assert_error(result, 1, "more than --max_bad_fraction=0.1 allows")
+    skip = ("--on_bad_image=skip", "--max_bad_fraction=1")
+    metrics = read_metrics(evaluate(given, *skip))
     assert (metrics["test_examples"], metrics["unreadable_images"]) == (6, 1)
     for path in (tmp_path / "new").glob("*/[01].png"):
         path.write_bytes(b"")
-    result = evaluate(given, "--on_bad_image=skip")
+    result = evaluate(given, *skip)
     command_line.assert_error(result, 1, "None of the 7 images can be read")
 
 
