@@ -60,7 +60,11 @@ def build_projections(layer) -> None:
 def pool(inputs):
     """Returns the mean of [B, ..., C] over all positions, [B, C]."""
     axes = tuple(range(1, len(inputs.shape) - 1))
-    return ops.mean(inputs, axis=axes) if axes else inputs
+    if not axes:
+        return inputs
+    # Not `ops.mean`, whose gradient divides after it is spread over the positions.
+    positions = ops.prod(ops.cast(ops.shape(inputs)[1:-1], "float32"))
+    return ops.sum(inputs, axis=axes) / positions
 
 
 def get_projections_config(layer) -> dict:

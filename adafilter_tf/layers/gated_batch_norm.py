@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from adafilter_tf.layers import branches
+from adafilter_tf.layers import batch_moments, branches
 
 FROZEN_STATISTICS = ("fixed", "adapting")
 
@@ -126,11 +126,7 @@ class GatedBatchNormalization(keras.layers.Layer):
         moving_variance = getattr(self, f"{branch}_moving_variance")
         mean, variance = moving_mean, moving_variance
         if use_batch_statistics:
-            mean, variance = ops.moments(
-                inputs,
-                axes=tuple(range(len(inputs.shape) - 1)),
-                synchronized=self.synchronized,
-            )
+            mean, variance = self._moments(inputs)
             for moving, batch in ((moving_mean, mean), (moving_variance, variance)):
                 moving.assign(
                     moving * self.momentum
@@ -143,3 +139,9 @@ class GatedBatchNormalization(keras.layers.Layer):
         offset = -mean * scale
         beta = getattr(self, f"{branch}_beta")
         return scale, offset if beta is None else offset + beta
+
+    def _moments(self, inputs):
+        if self.synchronized:
+            axes = tuple(range(len(inputs.shape) - 1))
+            return ops.moments(inputs, axes=axes, synchronized=True)
+        return ops.unstack(batch_moments.batch_moments(inputs))

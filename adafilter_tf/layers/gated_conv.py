@@ -145,4 +145,4 @@ class GatedConv2D(keras.layers.Layer):
 
     def _add_bias(self, outputs, branch):
         bias = getattr(self, f"{branch}_bias")
-        return outputs if bias is None else outputs + bias
+        return outputs if bias is None else ops.add(outputs, bias)

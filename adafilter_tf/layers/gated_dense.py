@@ -69,4 +69,4 @@ class GatedDense(keras.layers.Layer):
 
     def _multiply(self, inputs, kernel, bias):
         outputs = ops.matmul(inputs, kernel)
-        return outputs if bias is None else outputs + bias
+        return outputs if bias is None else ops.add(outputs, bias)
