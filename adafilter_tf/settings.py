@@ -138,7 +138,17 @@ def training_options(
     whole_pass = -(-num_examples // values.batch_size)
     return training.TrainingOptions(
         steps_per_epoch=values.steps_per_epoch or whole_pass,
-        **_take(values, ("epochs", "batch_size", "seed", "cache", "log_every")),
+        **_take(
+            values,
+            (
+                "epochs",
+                "batch_size",
+                "seed",
+                "cache",
+                "log_every",
+                "cache_frozen_features",
+            ),
+        ),
     )
 
 

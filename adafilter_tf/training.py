@@ -1,6 +1,7 @@
 """Trains a model, stage by stage, from any step to the last one."""
 
 import dataclasses
+import functools
 import pathlib
 import re
 import sys
@@ -11,7 +12,13 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from adafilter_tf import checkpointing, errors, evaluation, stages
+from adafilter_tf import (
+    checkpointing,
+    errors,
+    evaluation,
+    frozen_features,
+    stages,
+)
 from adafilter_tf.callbacks import epoch_metrics, gate_statistics
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
@@ -29,6 +36,7 @@ class TrainingOptions:
         seed: Of order and augmentation.
         cache: See `pipeline.training_dataset`.
         log_every: Steps between two points of TensorBoard's batch curve.
+        cache_frozen_features: See `frozen_features.cache`.
     """
 
     epochs: int
@@ -37,6 +45,7 @@ class TrainingOptions:
     seed: int
     cache: str
     log_every: int
+    cache_frozen_features: bool = False
 
     @property
     def total_steps(self) -> int:
@@ -142,9 +151,14 @@ def fit(
 
     Raises:
         RunError: When the loss is not finite or an image is gone.
-        UsageError: When there are fewer epochs than stages.
+        UsageError: When there are fewer epochs than stages, or no frozen features.
     """
     ends, start, parts = [], 0, procedure.stages
+    if options.cache_frozen_features and len(parts) > 1:
+        raise errors.UsageError(
+            "Received --cache_frozen_features for a method of several stages, each "
+            "with other frozen layers; leave it out."
+        )
     checkpoint = progress.checkpoint
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
@@ -155,29 +169,28 @@ def fit(
             start = end
             continue
         parts[index].begin(model)
-        procedure.compile(model, steps=end - start, start_step=start)
+        trained, read = _prepare(
+            model, splits.train, image_options, options, augmentation
+        )
+        procedure.compile(trained, steps=end - start, start_step=start)
         if checkpoint is not None:
-            checkpointing.load_checkpoint(checkpoint, model)
+            checkpointing.load_checkpoint(checkpoint, trained)
             checkpoint = None
             logging.info(
                 "Resuming at step %d of %d.", progress.step, options.total_steps
             )
             start = progress.step
         for steps in _split_at_epoch(start, end, options.steps_per_epoch):
-            dataset = pipeline.training_dataset(
-                splits.train,
-                **image_options,
+            dataset = read(
                 global_batch_size=options.batch_size,
                 total_steps=steps.stop,
                 start_step=steps.start,
                 seed=options.seed,
-                augmentation=augmentation,
-                cache=options.cache,
             )
             first = []
             if steps.start % options.steps_per_epoch:
                 first = [epoch_metrics.EpochMetrics(progress.checkpoint)]
-            _fit_steps(model, dataset, options, steps, [*first, *callbacks], quiet)
+            _fit_steps(trained, dataset, options, steps, [*first, *callbacks], quiet)
         if index + 1 < len(parts):
             ends.append(model.get_weights())
             if progress.stage_ends is not None:
@@ -235,6 +248,25 @@ def measure_outputs(
         metrics["tuned_fraction_per_layer"] = statistics.tuned_fraction_per_layer
         metrics["image_dependent_fraction"] = statistics.image_dependent_fraction
     return metrics
+
+
+def _prepare(model, examples, image_options, options, augmentation):
+    """Returns what is trained and what gives its batches: images, or their features."""
+    if options.cache_frozen_features:
+        return frozen_features.cache(
+            model,
+            examples,
+            image_options=image_options,
+            batch_size=options.batch_size,
+            augmentation=augmentation,
+        )
+    return model, functools.partial(
+        pipeline.training_dataset,
+        examples,
+        **image_options,
+        augmentation=augmentation,
+        cache=options.cache,
+    )
 
 
 def _split_at_epoch(start: int, end: int, steps_per_epoch: int) -> list[range]:

@@ -11,6 +11,7 @@ import functools
 import os
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -93,6 +94,44 @@ def training_dataset(
     dataset = dataset.map(make_example, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.batch(global_batch_size, drop_remainder=True).map(finish_batch)
     return _run_on_all_cores(dataset)
+
+
+def feature_dataset(
+    features: np.ndarray,
+    examples: Examples,
+    *,
+    global_batch_size: int,
+    total_steps: int,
+    seed: int,
+    start_step: int = 0,
+) -> tf.data.Dataset:
+    """`training_dataset` with the features of each example in the place of its image.
+
+    Args:
+        features: [n, ...], of the n examples in their order.
+        examples: The training examples.
+        global_batch_size: As in `training_dataset`, and so are the others.
+        total_steps: Likewise.
+        seed: Likewise.
+        start_step: Likewise.
+
+    Returns:
+        `total_steps - start_step` pairs of features [B, ...] and one-hot labels.
+    """
+    features = tf.constant(features)
+    labels = tf.one_hot(examples.labels, len(examples.class_names))
+
+    def choose_batch(numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        positions = tf.map_fn(
+            lambda i: _shuffled_position(i, len(examples), seed), numbers
+        )
+        return tf.gather(features, positions), tf.gather(labels, positions)
+
+    numbers = tf.data.Dataset.range(
+        start_step * global_batch_size, total_steps * global_batch_size
+    )
+    batches = numbers.batch(global_batch_size, drop_remainder=True)
+    return _run_on_all_cores(batches.map(choose_batch))
 
 
 def list_batch(

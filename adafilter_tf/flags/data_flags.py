@@ -68,6 +68,13 @@ def define(kinds) -> None:
         pipeline.CACHES,
         "What of the training images stays in memory: nothing, files or pixels.",
     )
+    kinds.boolean(
+        "cache_frozen_features",
+        False,
+        "Compute what the frozen layers in front of --gate_from or --tune_blocks make "
+        "of the training images once and keep it in memory. Needs training without "
+        "augmentation; gives the same results.",
+    )
     kinds.float(
         "crop_fraction",
         0.875,

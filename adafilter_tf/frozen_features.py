@@ -1,0 +1,88 @@
+"""Training on the features of the frozen layers, computed once for each image."""
+
+import functools
+import math
+import os
+from collections.abc import Callable
+
+import keras
+import tensorflow as tf
+from absl import logging
+
+from adafilter_tf import errors
+from adafilter_tf.data import augmentation as augmentation_lib
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples
+from adafilter_tf.models import trunk
+
+
+def cache(
+    model: keras.Model,
+    examples: Examples,
+    *,
+    image_options: dict,
+    batch_size: int,
+    augmentation: augmentation_lib.Augmentation,
+) -> tuple[keras.Model, Callable[..., tf.data.Dataset]]:
+    """Computes what a model's frozen layers make of the training images.
+
+    Args:
+        model: Whose first layers are frozen, see `trunk.split_trunk`.
+        examples: The training examples.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        batch_size: Images that the frozen layers see at a time.
+        augmentation: Must change nothing: each image has its features once.
+
+    Returns:
+        The layers behind the frozen ones, as a model that shares its weights with
+        `model`, and a function of the arguments `global_batch_size`, `total_steps`,
+        `start_step` and `seed` of `pipeline.training_dataset` to the same batches of
+        features that the frozen layers would make of the batches of images.
+
+    Raises:
+        UsageError: With augmentation, or when the first layers train.
+        RunError: When the features do not fit into the free memory.
+    """
+    if augmentation != augmentation_lib.Augmentation():
+        raise errors.UsageError(
+            "Received --cache_frozen_features with augmentation, which makes other "
+            "features of an image in each epoch; remove one of the two: "
+            "--random_resized_crop_min_area, --horizontal_flip, --randaugment and "
+            "--mixup_alpha at their defaults change nothing."
+        )
+    with model.distribute_strategy.scope():
+        parts = trunk.split_trunk(model)
+    if parts is None:
+        raise errors.UsageError(
+            "Received --cache_frozen_features, but no first layers of this network are "
+            "frozen; set --gate_from to a later layer, or --tune_blocks to fewer "
+            "blocks."
+        )
+    frozen, rest = parts
+    _check_memory(frozen, len(examples))
+    images = pipeline.evaluation_dataset(
+        examples.paths, **image_options, batch_size=batch_size
+    )
+    features = frozen.predict(images, verbose=0)[: len(examples)]
+    logging.info(
+        "Keeping the features of %d training images behind %s in memory: %.1f MiB.",
+        len(examples),
+        frozen.layers[-1].name,
+        features.nbytes / 2**20,
+    )
+    return rest, functools.partial(pipeline.feature_dataset, features, examples)
+
+
+def _check_memory(frozen: keras.Model, count: int) -> None:
+    # Once as the result of the frozen layers and once as TensorFlow's.
+    size = keras.backend.standardize_dtype(frozen.output.dtype)
+    width = 2 if "16" in size else 4
+    needed = 2 * count * math.prod(frozen.output.shape[1:]) * width
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if needed > free:
+        raise errors.RunError(
+            f"The features of {count} training images behind "
+            f"{frozen.layers[-1].name!r} need {needed / 2**30:.1f} GiB of memory and "
+            f"{free / 2**30:.1f} GiB are free; freeze up to a later layer, where they "
+            "are smaller, or leave out --cache_frozen_features."
+        )
