@@ -28,15 +28,23 @@ def build(
     if tune_blocks != "all":
         blocks = graph.group_blocks(backbone)
         frozen = list(blocks)[: len(blocks) - _count_tuned(tune_blocks, blocks)]
-        for block in frozen:
-            for name in blocks[block]:
-                backbone.get_layer(name).trainable = False
+        # Among the calls are operations, which are no layers.
+        names = {name for block in frozen for name in blocks[block]}
+        for layer in backbone.layers:
+            if layer.name in names:
+                layer.trainable = False
     return classifier.add_head(backbone, num_classes)
 
 
 def _count_tuned(tune_blocks: str, blocks: dict[str, list[str]]) -> int:
     if tune_blocks == "none":
         return 0
+    if len(blocks) == 1:
+        raise errors.UsageError(
+            f"Received --tune_blocks={tune_blocks}; this backbone has no blocks: "
+            "neither do its layers' names say any, nor do branches meet where nothing "
+            "goes past. Allowed are all and none."
+        )
     if tune_blocks.isdecimal() and 1 <= int(tune_blocks) <= len(blocks):
         return int(tune_blocks)
     raise errors.UsageError(

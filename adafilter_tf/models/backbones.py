@@ -1,9 +1,11 @@
 """One door to every backbone: what it reads and where its weights come from."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import keras
+from keras.src.applications import efficientnet
 
 from adafilter_tf import errors, layers
 from adafilter_tf.models import (
@@ -33,7 +35,9 @@ class BackboneSpec:
     """A row of the table of backbones.
 
     Attributes:
-        build: Function (weights, input_tensor) -> functional model without top.
+        build: Function (weights, input_tensor) -> functional model without top, with
+            random weights for None and `pretrained_weights.FILE`; the latter are then
+            read from a file of pre-trained ones.
         normalization: Arguments of `PixelNormalization`; None when the network
             normalizes pixels itself.
         channels: 3 for RGB, 1 for grey images.
@@ -61,6 +65,7 @@ def _application(
 ) -> BackboneSpec:
     def without_top(weights, input_tensor):
         build = getattr(keras.applications, name)
+        weights = None if weights == pretrained_weights.FILE else weights
         return build(include_top=False, weights=weights, input_tensor=input_tensor)
 
     return BackboneSpec(
@@ -69,6 +74,30 @@ def _application(
         image_size=image_size,
         min_image_size=min_image_size,
     )
+
+
+def _efficientnet(name: str, image_size: int = 224) -> BackboneSpec:
+    """An EfficientNet of version 1, which Keras builds otherwise for its weights."""
+
+    def without_top(weights, input_tensor):
+        build = getattr(keras.applications, name)
+        if weights != pretrained_weights.FILE:
+            return build(include_top=False, weights=weights, input_tensor=input_tensor)
+        model = build(include_top=False, weights=None, input_tensor=input_tensor)
+        return keras.models.clone_model(
+            model, input_tensors=[input_tensor], call_function=_call_and_rescale
+        )
+
+    return BackboneSpec(without_top, None, image_size=image_size)
+
+
+def _call_and_rescale(layer, *args, **kwargs):
+    """Divides by the deviations' root after the normalization, as for "imagenet"."""
+    outputs = layer(*args, **kwargs)
+    if isinstance(layer, keras.layers.Normalization):
+        factors = [1 / math.sqrt(each) for each in efficientnet.IMAGENET_STDDEV_RGB]
+        outputs = keras.layers.Rescaling(factors, name="imagenet_rescaling")(outputs)
+    return outputs
 
 
 def _resnet14(bundled_weights: str, channels: int = 1) -> BackboneSpec:
@@ -107,9 +136,9 @@ BACKBONES = {
     "mobilenetv2": _application("MobileNetV2", _PLUS_MINUS_ONE),
     "mobilenetv3small": _application("MobileNetV3Small", None),
     "mobilenetv3large": _application("MobileNetV3Large", None),
-    "efficientnetb0": _application("EfficientNetB0", None),
-    "efficientnetb2": _application("EfficientNetB2", None, 260),
-    "efficientnetb4": _application("EfficientNetB4", None, 380),
+    "efficientnetb0": _efficientnet("EfficientNetB0"),
+    "efficientnetb2": _efficientnet("EfficientNetB2", 260),
+    "efficientnetb4": _efficientnet("EfficientNetB4", 380),
     "efficientnetlite0": BackboneSpec(
         lambda weights, input_tensor: efficientnet_lite.efficientnet_lite0(
             input_tensor

@@ -84,12 +84,48 @@ def group_blocks(model: keras.Model) -> dict[str, list[str]]:
 
     A block is what the usual names of Keras' backbones call one, such as
     `conv4_block2`. Layers without a block in their name belong to the block before
-    them; the ones in front of the first block are the block "stem".
+    them; the ones in front of the first block are the block "stem". Without such names
+    (ConvNeXt, InceptionV3, a network of the user's) a block ends where branches meet
+    and nothing goes past. Networks without such places (NASNet, whose cells read the
+    two cells before) are a stem alone.
     """
+    calls = list_calls(model)
+    ends = _find_block_ends(calls)
+    if len(ends) < 3:
+        ends = []  # One block from end to end says nothing.
+    has_names = any(_BLOCK_NAME.match(call.layer.name) for call in calls)
     blocks: dict[str, list[str]] = {"stem": []}
     current = "stem"
-    for call in list_calls(model):
+    for call in calls:
         match = _BLOCK_NAME.match(call.layer.name)
         current = match.group(1) if match else current
         blocks.setdefault(current, []).append(call.layer.name)
+        if not has_names and call.layer.name in ends[:-1]:
+            current = f"block{ends.index(call.layer.name) + 1}"
     return {name: layers for name, layers in blocks.items() if layers}
+
+
+def _find_block_ends(calls: list[Call]) -> list[str]:
+    """Returns where the stem ends, then where each block does."""
+    bottlenecks = list_bottlenecks(calls)
+    ends, before = [], None
+    for call in calls:
+        name = call.layer.name
+        if name in bottlenecks:
+            if len(set(call.inputs)) > 1:
+                ends += [name] if ends or before is None else [before, name]
+            before = name
+    return ends
+
+
+def list_bottlenecks(calls: list[Call]) -> set[str]:
+    """Returns the layers behind which nothing reads a layer that comes before them."""
+    position = {call.layer.name: index for index, call in enumerate(calls)}
+    found, earliest = set(), len(calls)
+    for index in reversed(range(len(calls))):
+        if earliest >= index:
+            found.add(calls[index].layer.name)
+        # The model's own input is no call.
+        reads = [position.get(name, -1) for name in calls[index].inputs]
+        earliest = min([earliest, *reads])
+    return found

@@ -13,6 +13,9 @@ import keras
 from adafilter_tf import errors, untrusted
 
 _SUFFIXES = (".h5", ".hdf5")
+FILE = "file"
+"""What `build` is asked for when the weights come from a file of the user's."""
+
 _BUNDLED_FOLDER = pathlib.Path(__file__).parent / "weights"
 
 
@@ -54,7 +57,7 @@ def load(
 
     Args:
         name: Of the backbone, for messages.
-        build: Function (weights, input_tensor) -> functional model without top.
+        build: See `backbones.BackboneSpec`.
         inputs: Normalized pixels.
         weights: "pretrained", "random" or the path of a file.
         bundled: File in `models/weights` with the pre-trained weights.
@@ -67,7 +70,7 @@ def load(
     if weights == "random":
         return build(None, inputs)
     if weights != "pretrained":
-        return _load_file(name, build(None, inputs), weights)
+        return _load_file(name, build(FILE, inputs), weights)
     if bundled:
         return _load_file(name, build(None, inputs), str(_BUNDLED_FOLDER / bundled))
     if imported:

@@ -125,8 +125,9 @@ def _find_blocks(backbone: keras.Model) -> dict[str, list[str]]:
     blocks.pop("stem", None)
     if not blocks:
         raise errors.RunError(
-            f"The backbone {backbone.name!r} has no blocks to route; their layers need "
-            "names such as conv4_block2_out or stage1_block1_conv1."
+            f"The backbone {backbone.name!r} has no blocks to route: neither do its "
+            "layers have names such as conv4_block2_out, nor do branches meet where "
+            "nothing goes past. Use another backbone for spottune."
         )
     block_of = {name: block for block, names in blocks.items() for name in names}
     reads = [

@@ -70,7 +70,7 @@ def _find_features(network: keras.Model, calls: list[graph.Call]) -> str:
     (last,) = (x._keras_history.operation.name for x in network.outputs[:1])
     if _has_area(network.outputs[0].shape):
         return last
-    ends = list_bottlenecks(calls)
+    ends = graph.list_bottlenecks(calls)
     shapes = {call.layer.name: call.layer.output.shape for call in calls}
     for call in reversed(calls):
         if isinstance(call.layer, _GLOBAL_POOLING) and call.layer.name in ends:
@@ -88,19 +88,6 @@ def _find_features(network: keras.Model, calls: list[graph.Call]) -> str:
 def _has_area(shape) -> bool:
     # [B, 1, 1, C] is pooled; unknown sizes are those of feature maps.
     return len(shape) == 4 and shape[1] != 1
-
-
-def list_bottlenecks(calls: list[graph.Call]) -> set[str]:
-    """Returns the layers behind which nothing reads a layer that comes before them."""
-    position = {call.layer.name: index for index, call in enumerate(calls)}
-    found, earliest = set(), len(calls)
-    for index in reversed(range(len(calls))):
-        if earliest >= index:
-            found.add(calls[index].layer.name)
-        # The model's own input is no call.
-        reads = [position.get(name, -1) for name in calls[index].inputs]
-        earliest = min([earliest, *reads])
-    return found
 
 
 def choose_normalization(

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -25,6 +26,27 @@ def test_only_the_chosen_blocks_change(tune_blocks, changed):
         if not np.array_equal(w.numpy(), before[w.path])
     }
     assert found == changed
+
+
+def test_blocks_may_end_in_operations_that_are_no_layers():
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(4, 1, name="stem")(images)
+    for name in ("first", "second"):
+        x = x + keras.layers.Conv2D(4, 1, name=name)(x)
+    model = fine_tuning.build(keras.Model(images, x), 3, tune_blocks="1")
+    assert [w.path for w in model.trainable_weights] == [
+        "second/kernel",
+        "second/bias",
+        "head/kernel",
+        "head/bias",
+    ]
+
+
+def test_network_without_blocks_is_tuned_whole_or_not_at_all():
+    images = keras.Input((8, 8, 3))
+    plain = keras.Model(images, keras.layers.Conv2D(4, 3)(images))
+    with pytest.raises(errors.UsageError, match="=1; this backbone has no blocks"):
+        fine_tuning.build(plain, 3, tune_blocks="1")
 
 
 @pytest.mark.parametrize("tune_blocks", ["3", "0", "some"])

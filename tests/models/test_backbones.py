@@ -5,10 +5,11 @@ import re
 import keras
 import numpy as np
 import pytest
+from keras.src.applications import efficientnet
 
 from adafilter_tf import errors, layers
 from adafilter_tf.models import backbones, gate_plan
-from tests.conftest import random_images
+from tests.conftest import random_images, randomize
 
 _BUNDLED = [name for name, s in backbones.BACKBONES.items() if s.bundled_weights]
 _OF_KERAS = [
@@ -86,6 +87,27 @@ def test_weights_file_is_read_back(tmp_path):
     loaded = backbones.build_backbone("resnet14", image_size=16, weights=path)
     images = random_images(1, 16, 16, 1)
     assert np.array_equal(loaded(images), source(images))
+
+
+def test_efficientnet_from_a_file_is_what_keras_makes_of_its_download(
+    tmp_path, monkeypatch
+):
+    source = randomize(
+        keras.applications.EfficientNetB0(
+            include_top=False, weights=None, input_shape=(32, 32, 3)
+        )
+    )
+    path = str(tmp_path / "efficientnetb0_notop.weights.h5")
+    source.save_weights(path)
+    monkeypatch.setattr(efficientnet.file_utils, "get_file", lambda *_, **__: path)
+    images = 255 * np.random.default_rng(0).uniform(size=(2, 32, 32, 3))
+    expected, actual = (
+        backbones.build_backbone("efficientnetb0", image_size=32, weights=weights)
+        for weights in ("pretrained", path)
+    )
+    assert np.abs(expected(images)).max() > 1e-3
+    np.testing.assert_allclose(actual(images), expected(images), atol=1e-6)
+    assert np.abs(source(images) - expected(images)).max() > 1e-3
 
 
 def test_foreign_weights_file_is_refused(tmp_path):
