@@ -9,7 +9,7 @@ import os
 import pathlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -32,6 +32,7 @@ def export_saved_model(
     crop_fraction: float,
     top_k: int = 5,
     card: str | None = None,
+    gates: Mapping[str, keras.KerasTensor] | None = None,
 ) -> str:
     """Writes the next version of a SavedModel; gives its folder, `export_dir/<number>`.
 
@@ -49,6 +50,8 @@ def export_saved_model(
         crop_fraction: Share of the shorter side that the central crop keeps.
         top_k: How many classes an answer names, or K if that is less.
         card: Markdown for `assets.extra/model_card.md`; None writes none.
+        gates: Of the signature `gates`, from the model's input, by layer; None takes
+            those of `model` itself.
 
     Raises:
         RunError: Another number of names than the model has outputs, or a name with a
@@ -63,6 +66,7 @@ def export_saved_model(
             channels=channels,
             crop_fraction=crop_fraction,
             top_k=min(top_k, len(class_names)),
+            gates=gates,
         )
     )
     os.makedirs(export_dir, exist_ok=True)

@@ -13,6 +13,8 @@ UNRECORDED = (
     "mode",
     "output_dir",
     "export_formats",
+    "fold",
+    "fold_tolerance",
     "images",
     "predictions",
     "predictions_format",

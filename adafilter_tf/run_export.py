@@ -10,6 +10,7 @@ from adafilter_tf import (
     errors,
     export,
     export_formats,
+    fold_run,
     model_file,
     run_dir,
     runtimes,
@@ -19,6 +20,8 @@ from adafilter_tf.data.examples import Examples
 from adafilter_tf.serving import card
 
 SAVED_MODEL = "saved_model"
+# The line that says what folding did, beside those of the formats.
+FOLD = "fold"
 
 # Enough to see a wrong conversion and to know the ranges of activations; 360 images of
 # 224 x 224 pixels are 220 MB.
@@ -51,11 +54,17 @@ def find_export(folder: run_dir.RunDir, name: str) -> pathlib.Path | None:
 
 
 def export_run(
-    folder: run_dir.RunDir, formats: Sequence[str], *, image_options: dict, top_k: int
+    folder: run_dir.RunDir,
+    formats: Sequence[str],
+    *,
+    image_options: dict,
+    top_k: int,
+    fold_options: fold_run.FoldOptions = fold_run.FoldOptions(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
-    """Exports the trained model of a run.
+    """Exports the trained model of a run, folded for inference.
 
-    What the files of other runtimes answer is kept in `export_reports.json`.
+    What folding changed and what the files of other runtimes answer is kept in
+    `export_reports.json`.
 
     Args:
         folder: Of the finished run.
@@ -63,10 +72,12 @@ def export_run(
             `runtimes.RUNTIMES`, files beside the model that are replaced.
         image_options: `image_size`, `channels` and `crop_fraction`.
         top_k: How many classes an answer of the SavedModel names.
+        fold_options: How much is folded.
 
     Returns:
-        By format, in the order of `formats`: the path of what was written and, of the
-        files of other runtimes, how they answer beside Keras.
+        "fold": what folding did, unless nothing was folded. By format, in the order of
+        `formats`: the path of what was written and, of the files of other runtimes, how
+        they answer beside Keras.
 
     Raises:
         RunError: When the model or its labels cannot be exported.
@@ -76,11 +87,26 @@ def export_run(
     model = model_file.load_model(folder.model)
     examples = splits.read_splits(folder.splits)
     others = [name for name in formats if name != SAVED_MODEL]
+    gates, report = None, None
+    if fold_options.fold != "none":
+        folded, report = fold_run.fold_model(
+            model, examples, fold_options, image_options=image_options
+        )
+        model, gates = folded.model, folded.gates
+    fold_entry = {FOLD: report and _to_json(report)}
     written = {}
     if SAVED_MODEL in formats:
-        written[SAVED_MODEL] = _export_saved_model(
-            model, folder, examples, image_options, top_k
+        written[SAVED_MODEL] = export.export_saved_model(
+            model,
+            str(folder.export),
+            class_names=run_dir.read_text(folder.labels).splitlines(),
+            **image_options,
+            top_k=top_k,
+            card=_format_card(folder, examples, report),
+            gates=gates,
         )
+        entry = {"path": written[SAVED_MODEL], **fold_entry}
+        _keep_reports(folder, {SAVED_MODEL: entry})
     if others:
         tried = _take_evenly(examples.validation, _NUM_TRIED_IMAGES)
         representative = _take_evenly(examples.train, _NUM_REPRESENTATIVE_IMAGES)
@@ -93,35 +119,34 @@ def export_run(
             representative_images=_read_pixels(representative, image_options),
         )
         by_format = dict(zip(others, reports, strict=True))
-        _keep_reports(folder, by_format)
+        entries = {
+            name: {**dataclasses.asdict(of), **fold_entry}
+            for name, of in by_format.items()
+        }
+        _keep_reports(folder, entries)
         written.update({name: _describe(of) for name, of in by_format.items()})
-    return {name: written[name] for name in formats}
+    lines = {FOLD: fold_run.describe(report)} if report else {}
+    return lines | {name: written[name] for name in formats}
 
 
-def _export_saved_model(model, folder, examples, image_options, top_k) -> str:
-    class_names = run_dir.read_text(folder.labels).splitlines()
-    return export.export_saved_model(
-        model,
-        str(folder.export),
-        class_names=class_names,
-        **image_options,
-        top_k=top_k,
-        card=card.format_card(
-            run_dir.read_json(folder.metrics, needs=card.NEEDS),
-            num_images={name: len(split) for name, split in examples.items()},
-            class_names=class_names,
-            flags=run_dir.read_text(folder.flagfile),
-        ),
+def _format_card(folder, examples, report: fold_run.FoldReport | None) -> str:
+    return card.format_card(
+        run_dir.read_json(folder.metrics, needs=card.NEEDS),
+        num_images={name: len(split) for name, split in examples.items()},
+        class_names=run_dir.read_text(folder.labels).splitlines(),
+        flags=run_dir.read_text(folder.flagfile),
+        fold=report and _to_json(report),
     )
 
 
-def _keep_reports(
-    folder: run_dir.RunDir, reports: Mapping[str, export_formats.FormatReport]
-) -> None:
+def _to_json(report: fold_run.FoldReport) -> dict:
+    return {**dataclasses.asdict(report), "cost_ratio": report.cost_ratio}
+
+
+def _keep_reports(folder: run_dir.RunDir, entries: Mapping[str, dict]) -> None:
     path = folder.export_reports
     earlier = run_dir.read_json(path) if path.exists() else {}
-    new = {name: dataclasses.asdict(report) for name, report in reports.items()}
-    run_dir.write_json(path, {**earlier, **new})
+    run_dir.write_json(path, {**earlier, **entries})
 
 
 def _describe(report: export_formats.FormatReport) -> str:

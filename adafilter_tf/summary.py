@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from adafilter_tf import run_dir
 
 # What a format is called; others by their own names.
-_TITLES = {"saved_model": "SavedModel"}
+_TITLES = {"saved_model": "SavedModel", "fold": "Inference"}
 
 # The metrics without which there is nothing to say.
 NEEDS = {

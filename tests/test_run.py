@@ -184,6 +184,10 @@ def test_export_writes_the_next_version(finished, command):
     text = (root / "run/export/2/assets.extra/model_card.md").read_text()
     assert "# resnet14, fine-tuned by adafilter" in text
     assert "| train | 4 |" in text and "--gate_from=stage3" in text
+    assert "folded for inference" in text
+    assert out.startswith("folded (")
+    report = json.loads((root / "run/export_reports.json").read_text())
+    assert report["saved_model"]["fold"]["validation_images"] == 4
     shutil.rmtree(root / "run/export/2")
 
 

@@ -12,6 +12,7 @@ from absl import flags
 from adafilter_tf.flags import (
     comparison_flags,
     data_flags,
+    export_flags,
     finished_run_flags,
     method_flags,
     run_flags,
@@ -29,6 +30,7 @@ MODULES = (
     tensorboard_flags,
     comparison_flags,
     finished_run_flags,
+    export_flags,
 )
 KINDS = ("boolean", "enum", "float", "integer", "list", "multi_string", "string")
 

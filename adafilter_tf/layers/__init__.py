@@ -1,9 +1,11 @@
 """The layers; they import Keras alone and run on each of its backends."""
 
+from adafilter_tf.layers.added_filters import AddedFilters
 from adafilter_tf.layers.batch_spectral_shrinkage import BatchSpectralShrinkage
 from adafilter_tf.layers.block_choice import BlockChoice, choose_blocks
 from adafilter_tf.layers.block_route import BlockRoute
 from adafilter_tf.layers.feedforward_gate import FeedforwardGate
+from adafilter_tf.layers.filled_gates import FilledGates
 from adafilter_tf.layers.filter_gate import FilterGate, hard_gate
 from adafilter_tf.layers.gated_batch_norm import GatedBatchNormalization
 from adafilter_tf.layers.gated_conv import GatedConv2D
@@ -17,10 +19,12 @@ from adafilter_tf.layers.recurrent_gate import RecurrentGateCell
 from adafilter_tf.layers.starting_point_penalty import StartingPointPenalty
 
 __all__ = [
+    "AddedFilters",
     "BatchSpectralShrinkage",
     "BlockChoice",
     "BlockRoute",
     "FeedforwardGate",
+    "FilledGates",
     "FilterGate",
     "GatedBatchNormalization",
     "GatedConv2D",

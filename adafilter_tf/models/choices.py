@@ -4,7 +4,7 @@ import keras
 
 from adafilter_tf import layers
 
-_GATE_NETWORKS = (layers.RecurrentGateCell, layers.FeedforwardGate)
+GATE_NETWORKS = (layers.RecurrentGateCell, layers.FeedforwardGate)
 
 
 def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
@@ -17,7 +17,7 @@ def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
         # The order of model.layers is not the one in which the gates are decided.
         name: model.get_layer(f"{name}_gate").output
         for network in model.layers
-        if isinstance(network, _GATE_NETWORKS)
+        if isinstance(network, GATE_NETWORKS)
         for name in network.layer_names
     }
     routes = [layer for layer in model.layers if isinstance(layer, layers.BlockRoute)]

@@ -4,7 +4,7 @@ import inspect
 
 import keras
 
-from adafilter_tf import errors
+from adafilter_tf import errors, layers
 from adafilter_tf.models import conversion
 
 
@@ -39,6 +39,33 @@ def inline_models(model: keras.Model) -> keras.Model:
         if isinstance(source, keras.Layer):
             conversion.copy_weights(source, clone)
     return flat
+
+
+def leave_out_penalties(model: keras.Model) -> keras.Model:
+    """Returns a model without the layers that act in training alone.
+
+    A network inside of one of them stays a model inside of the result.
+    """
+    acting = (layers.StartingPointPenalty, layers.BatchSpectralShrinkage)
+
+    def clone(layer):
+        if isinstance(layer, acting) or not isinstance(layer, keras.Layer):
+            return layer
+        return type(layer).from_config(layer.get_config())
+
+    def call(layer, *args, **kwargs):
+        if isinstance(layer, layers.StartingPointPenalty):
+            return layer.network(*args, training=False)
+        if isinstance(layer, layers.BatchSpectralShrinkage):
+            return args[0]
+        outputs = layer(*args, **kwargs)
+        if isinstance(layer, keras.Layer):
+            conversion.copy_weights(model.get_layer(layer.name), layer)
+        return outputs
+
+    if not any(isinstance(layer, acting) for layer in model.layers):
+        return model
+    return keras.models.clone_model(model, clone_function=clone, call_function=call)
 
 
 class _Walk:

@@ -2,7 +2,7 @@
 
 from absl import flags, logging
 
-from adafilter_tf import run_dir, run_export, settings
+from adafilter_tf import fold_run, run_dir, run_export, settings
 from adafilter_tf.modes import finished_run
 
 FLAGS = flags.FLAGS
@@ -25,6 +25,7 @@ def export_run(folder: run_dir.RunDir, formats: list[str]) -> dict[str, str]:
             formats,
             image_options=settings.image_options(FLAGS),
             top_k=FLAGS.top_k,
+            fold_options=fold_run.FoldOptions(FLAGS.fold, FLAGS.fold_tolerance),
         )
     finally:
         logging.set_verbosity(logging.INFO)

@@ -31,7 +31,7 @@ Classes: {classes}. Indices: `assets/labels.txt`.
 
 Every image of a split is scored once. Test images were not used to choose anything
 by adafilter_tf.
-{gates}
+{gates}{fold}
 ## How it was trained
 
 {steps} steps, {train_seconds:.0f} seconds, {trainable_parameters:,} of {parameters:,}
@@ -75,6 +75,22 @@ NEEDS = {
     **{f"{split}_{name}": float for split in _SPLITS for _, name, _ in _METRICS},
     **{name: str for name in ("method", "backbone", "dataset")},
 }
+_FOLD = """
+## Folding
+
+The network was folded for inference: {fold}.
+
+| | |
+| --- | ---: |
+| Predictions that changed | {changed_predictions} of {validation_images:,} validation images |
+| Greatest change of a probability | {greatest_difference} |
+| Choices that depend on the image | {dependent_fraction:.1%} of {filters:,} |
+| Training images that decided which | {calibration_images:,} |
+| Multiply-adds per image | {multiply_adds:,} |
+| Times those of the plain network | {cost_ratio:.3f} |
+
+{left}
+"""  # noqa: E501 - a row of the table is a line
 
 
 def format_card(
@@ -83,6 +99,7 @@ def format_card(
     num_images: Mapping[str, int],
     class_names: Sequence[str],
     flags: str,
+    fold: Mapping | None = None,
 ) -> str:
     """Returns the card of a finished run in Markdown.
 
@@ -91,6 +108,7 @@ def format_card(
         num_images: By split.
         class_names: In the order of the model's outputs.
         flags: The flagfile that repeats the run.
+        fold: What folding did, see `fold_run.FoldReport`; None if nothing was folded.
     """
     rows = [
         f"| {title} | "
@@ -105,8 +123,27 @@ def format_card(
         classes=", ".join(class_names),
         metrics="\n".join(rows),
         gates=_GATES.format(**metrics) if is_gated else "",
+        fold=_format_fold(fold) if fold else "",
         flags=flags.strip(),
         tensorflow=tf.__version__,
         keras=keras.__version__,
         python=platform.python_version(),
     )
+
+
+def _format_fold(fold: Mapping) -> str:
+    difference = fold["greatest_difference"]
+    kept = ", ".join(f"`{name}`" for name in fold["kept"])
+    left = "A choice that is not the image's is part of the weights."
+    if kept:
+        left += f" Not folded: {kept}."
+    if fold["fold"] == "exact" and fold["calibrated_changed_predictions"]:
+        left += (
+            " Calibrated folding would have changed "
+            f"{fold['calibrated_changed_predictions']} predictions and was not used."
+        )
+    values = {
+        **fold,
+        "greatest_difference": "none" if difference is None else f"{difference:.1e}",
+    }
+    return _FOLD.format(**values, left=left)

@@ -1,6 +1,6 @@
 """The signatures of a served model: what goes in and what comes out, by name."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
@@ -27,9 +27,11 @@ class Classifier:
         channels: C, 1 or 3.
         crop_fraction: Share of the shorter side that the central crop keeps.
         top_k: How many classes are named per image, at most K.
+        gates: Of the model's input, by layer; None takes those of `model` itself.
 
     Attributes:
         model: The same.
+        gates: The same.
         channels: C.
         crop_fraction: The same.
         shape: Of one image's pixels, [S, S, C].
@@ -44,8 +46,10 @@ class Classifier:
         channels: int,
         crop_fraction: float,
         top_k: int,
+        gates: Mapping[str, keras.KerasTensor] | None = None,
     ):
         self.model = model
+        self.gates = choices.list_gates(model) if gates is None else gates
         self.channels = channels
         self.crop_fraction = crop_fraction
         self.shape = [image_size, image_size, channels]
@@ -125,7 +129,7 @@ def create_signatures(classifier: Classifier) -> dict[str, Callable]:
         "serving_float": (_serve_decoded, decoded),
         "classify": (_serve_examples, examples),
     }
-    if choices.list_gates(classifier.model):
+    if classifier.gates:
         endpoints["gates"] = (_serve_gates, encoded)
     return {
         name: tf.function(
@@ -196,8 +200,7 @@ def _serve_examples(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
 
 
 def _serve_gates(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
-    model = classifier.model
-    gated = keras.Model(model.input, choices.list_gates(model))
+    gated = keras.Model(classifier.model.input, classifier.gates)
 
     def serve(image_bytes):
         images, valid = decoding.decode_valid(

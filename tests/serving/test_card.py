@@ -50,3 +50,44 @@ def test_card_says_data_figures_flags_and_versions():
 
 def test_card_of_a_model_without_gates_does_not_mention_them():
     assert "Gates" not in card.format_card(METRICS, **OPTIONS)
+
+
+FOLD = {
+    "fold": "calibrated",
+    "calibration_images": 100,
+    "calibrated_changed_predictions": 1,
+    "validation_images": 40,
+    "changed_predictions": 1,
+    "greatest_difference": 0.0123,
+    "filters": 1152,
+    "dependent_fraction": 0.25,
+    "multiply_adds": 1_500,
+    "cost_ratio": 1.2345,
+    "kept": ("stem_bn",),
+}
+
+
+def test_card_says_what_folding_did():
+    text = card.format_card({**METRICS, **GATES}, **OPTIONS, fold=FOLD)
+    for part in (
+        "folded for inference: calibrated.",
+        "| Predictions that changed | 1 of 40 validation images |",
+        "| Greatest change of a probability | 1.2e-02 |",
+        "| Choices that depend on the image | 25.0% of 1,152 |",
+        "| Training images that decided which | 100 |",
+        "| Times those of the plain network | 1.234 |",
+        "Not folded: `stem_bn`.",
+    ):
+        assert part in text
+    assert "was not used" not in text
+
+
+def test_card_says_that_a_calibration_did_not_hold():
+    fold = {**FOLD, "fold": "exact", "greatest_difference": None}
+    text = card.format_card(METRICS, **OPTIONS, fold=fold)
+    assert "would have changed 1 predictions and was not used" in text
+    assert "| Greatest change of a probability | none |" in text
+
+
+def test_card_without_folding_does_not_mention_it():
+    assert "Folding" not in card.format_card(METRICS, **OPTIONS)
