@@ -107,7 +107,8 @@ def test_efficientnet_from_a_file_is_what_keras_makes_of_its_download(
     )
     assert np.abs(expected(images)).max() > 1e-3
     np.testing.assert_allclose(actual(images), expected(images), atol=1e-6)
-    assert np.abs(source(images) - expected(images)).max() > 1e-3
+    # Random weights pass little of their input on.
+    assert np.abs(source(images) - expected(images)).max() > 1e-4
 
 
 def test_foreign_weights_file_is_refused(tmp_path):
