@@ -1,6 +1,6 @@
 """What an image's choice is worth: the accuracy under other gates than its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import keras
 import numpy as np
@@ -64,19 +64,46 @@ def measure_effect(
         batch_size: Images per step.
         **image_options: `image_size`, `channels` and `crop_fraction`.
     """
+    answers = predict_classes(
+        model,
+        examples.paths,
+        {"own": gates, **replace_gates(gates)},
+        batch_size=batch_size,
+        **image_options,
+    )
+    labels = np.asarray(examples.labels)
+    return {name: float((answer == labels).mean()) for name, answer in answers.items()}
+
+
+def predict_classes(
+    model: keras.Model,
+    paths: Sequence[str],
+    replaced: Mapping[str, Gates],
+    *,
+    batch_size: int,
+    **image_options,
+) -> dict[str, np.ndarray]:
+    """Returns the predicted class of each image, [n], under each of several gates.
+
+    Args:
+        model: Pixels to logits, with gates.
+        paths: Of the n images.
+        replaced: Name to gates of these images, layer name to [n, N].
+        batch_size: Images per step.
+        **image_options: `image_size`, `channels` and `crop_fraction`.
+    """
     forced = choices.force_gates(model)
     images = pipeline.evaluation_dataset(
-        examples.paths, **image_options, batch_size=batch_size
+        paths, **image_options, batch_size=batch_size
     ).cache()
-    replaced = {"own": gates, **replace_gates(gates)}
     return {
-        name: _measure_accuracy(forced, images, of, examples.labels, batch_size)
-        for name, of in replaced.items()
+        name: _predict(forced, images, gates, len(paths), batch_size)
+        for name, gates in replaced.items()
     }
 
 
-def _measure_accuracy(forced, images, gates, labels, batch_size) -> float:
-    missing = -len(labels) % batch_size
+def _predict(forced, images, gates, count, batch_size) -> np.ndarray:
+    missing = -count % batch_size
     filled = {
         name: np.pad(np.asarray(gate, np.float32), [(0, missing), (0, 0)])
         for name, gate in gates.items()
@@ -84,5 +111,4 @@ def _measure_accuracy(forced, images, gates, labels, batch_size) -> float:
     dataset = tf.data.Dataset.from_tensor_slices(filled).batch(batch_size)
     pairs = tf.data.Dataset.zip(images, dataset)
     inputs = pairs.map(lambda pixels, gate: ({"images": pixels, "gates": gate},))
-    logits = forced.predict(inputs, verbose=0)[: len(labels)]
-    return float((logits.argmax(axis=1) == np.asarray(labels)).mean())
+    return forced.predict(inputs, verbose=0)[:count].argmax(axis=1)

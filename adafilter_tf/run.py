@@ -11,7 +11,7 @@ from absl import app, flags, logging
 
 from adafilter_tf import errors, flagfile, settings, untrusted
 from adafilter_tf import flags as run_flags
-from adafilter_tf.modes import compare, evaluate, export, predict, train
+from adafilter_tf.modes import compare, evaluate, explain, export, predict, train
 
 FLAGS = flags.FLAGS
 
@@ -19,6 +19,7 @@ MODES = {
     "train": train.run,
     "evaluate": evaluate.run,
     "predict": predict.run,
+    "explain": explain.run,
     "export": export.run,
     "compare": compare.run,
 }

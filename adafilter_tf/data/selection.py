@@ -42,9 +42,13 @@ def select_split(
         parts[0].class_names if parts else (),
     )
     if not len(examples):
-        raise errors.UsageError(
-            f"{dataset} has no image; a folder needs one subfolder of images per class."
+        remedy = (
+            "a folder needs one subfolder of images per class"
+            if split == "all"
+            else "choose another split"
         )
+        where = "" if split == "all" else f" in its {split} split"
+        raise errors.UsageError(f"{dataset} has no image{where}; {remedy}.")
     return split, examples
 
 

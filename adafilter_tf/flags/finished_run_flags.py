@@ -2,6 +2,7 @@
 
 from adafilter_tf import prediction_files
 from adafilter_tf.data.selection import SPLITS
+from adafilter_tf.explanation import gate_patterns
 
 
 def define(kinds) -> None:
@@ -33,4 +34,23 @@ def define(kinds) -> None:
         "test",
         (*SPLITS, "all"),
         "Mode evaluate: which images; all of --evaluate_on if it has no splits.",
+    )
+    kinds.enum(
+        "explain_split",
+        "validation",
+        (*SPLITS, "all"),
+        "Mode explain: which images; all of --evaluate_on if it has no splits. A test "
+        "by which settings are chosen is no test any more.",
+    )
+    kinds.integer(
+        "explain_images",
+        1000,
+        "Mode explain: at most so many images, drawn at random.",
+        lower_bound=1,
+    )
+    kinds.enum(
+        "explain_projection",
+        "pca",
+        gate_patterns.PROJECTIONS,
+        "Mode explain: how gate patterns become points.",
     )

@@ -1,0 +1,31 @@
+"""The difference of two accuracies on the same images, and what chance makes of it."""
+
+import numpy as np
+
+_NORMAL_975 = 1.959963984540054
+
+
+def measure_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+    """Returns accuracy of `first` minus that of `second`, with its 95 % interval.
+
+    Wald's interval with half an image added to each of the four cells of right and
+    wrong (Agresti & Min 2005, Statistics in Medicine 24), which stays honest where few
+    images differ.
+
+    Args:
+        first: bool [n], which images are right.
+        second: The same images, in other circumstances.
+
+    Returns:
+        `difference`, `low` and `high`, each -1..1.
+    """
+    gained = np.count_nonzero(first & ~second)
+    lost = np.count_nonzero(second & ~first)
+    count = len(first) + 2
+    centre = (gained - lost) / count
+    spread = np.sqrt(gained + lost + 1 - (gained - lost) ** 2 / count) / count
+    return {
+        "difference": (gained - lost) / len(first),
+        "low": max(-1.0, centre - _NORMAL_975 * float(spread)),
+        "high": min(1.0, centre + _NORMAL_975 * float(spread)),
+    }
