@@ -97,7 +97,14 @@ def check_flags(arguments: list[str]) -> None:
     Raises:
         UsageError: Otherwise.
     """
-    flagfile.check_unused(parse_flags(arguments))
+    values = parse_flags(arguments)
+    if values.recipe:
+        raise errors.UsageError(
+            f"Received recipe={values.recipe} in a comparison, whose tasks say "
+            "themselves how long and on what they train. Run --mode=train with the "
+            "recipe and put the values that it prints into the tasks and rows."
+        )
+    flagfile.check_unused(values)
 
 
 def check_task(arguments: list[str], prepare_command: str | None = None) -> None:

@@ -12,13 +12,14 @@ from adafilter_tf import (
     flagfile,
     methods,
     optimization,
+    recipes,
     run_callbacks,
     run_dir,
     training,
     training_run,
 )
 from adafilter_tf.callbacks import checkpoint
-from adafilter_tf.data import addons, sources, splits, verification
+from adafilter_tf.data import addons, image_area, sources, splits, verification
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.flags import tensorboard_flags
@@ -32,6 +33,32 @@ def resolve_defaults(values: flags.FlagValues) -> None:
     if values.precision == "auto":
         values.precision = "mixed_float16" if distribution.has_gpu() else "float32"
     keras.config.set_dtype_policy(values.precision)
+
+
+def apply_recipe(values: flags.FlagValues, examples: Examples) -> str:
+    """Sets the flags of --recipe that were not given; says which values they have.
+
+    Args:
+        values: Of the run, with the defaults resolved.
+        examples: Of the training split.
+    """
+    task = recipes.Task(
+        num_examples=len(examples),
+        image_area=image_area.usual_area(examples),
+        num_classes=len(examples.class_names),
+        usual_image_size=backbones.get_spec(values.backbone).image_size,
+    )
+    chosen = recipes.RECIPES[values.recipe](task)
+    given = [name for name in chosen if values[name].present]
+    for name in chosen.keys() - given:
+        values[name].value = chosen[name]
+    side = round(task.image_area**0.5)
+    return (
+        f"Recipe {values.recipe} for {task.num_examples:,} images of about {side} x "
+        f"{side} pixels, {task.num_classes} classes: "
+        f"{' '.join(f'{name}={values[name].value}' for name in chosen)}; "
+        f"given: {' '.join(given) or 'none'}"
+    )
 
 
 def make_splits(values: flags.FlagValues, source: dict[str, Examples]) -> Splits:

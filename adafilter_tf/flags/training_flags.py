@@ -1,10 +1,17 @@
 """How long, with which rates and on what a run trains."""
 
-from adafilter_tf import optimization
+from adafilter_tf import optimization, recipes
 
 
 def define(kinds) -> None:
     """Defines them; `kinds` has a function for each kind of flag."""
+    kinds.enum(
+        "recipe",
+        None,
+        list(recipes.RECIPES),
+        "A published recipe, as a function of the training images: it sets what is not "
+        "given of the flags of length, rates, image size and augmentation.",
+    )
     kinds.integer("epochs", 30, "Number of epochs.", lower_bound=1)
     kinds.integer(
         "steps_per_epoch",

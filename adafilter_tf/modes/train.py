@@ -29,6 +29,9 @@ def run() -> None:
     settings.augmentation(FLAGS)  # a package that it needs may be missing
     settings.logging_options(FLAGS, FLAGS.method)  # and a value wrong
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
+    if FLAGS.recipe:
+        examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+        print(settings.apply_recipe(FLAGS, examples.train))
     with run_dir.claim(folder, flagfile.to_flagfile()):
         examples = _load_splits(folder)
         metrics = [
