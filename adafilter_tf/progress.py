@@ -32,17 +32,19 @@ def report_progress(
     """
     on_screen = stream.isatty()
     interval = _SCREEN_INTERVAL_S if on_screen else _LOG_INTERVAL_S
-    start = written = clock()
+    start = first = written = clock()
     count = 0
     for count, row in enumerate(rows, 1):
         yield row
         now = clock()
-        if now - written >= interval and count < total:
+        if count == 1:  # what went before, loading and tracing, foretells nothing
+            first = written = now
+        elif now - written >= interval and count < total:
             written = now
-            remaining = (now - start) / count * (total - count)
+            rate = (count - 1) / (now - first)
             text = (
-                f"{count:,} of {total:,} images, {count / (now - start):.1f} images/s, "
-                f"{format_duration(remaining)} remain"
+                f"{count:,} of {total:,} images, {rate:.1f} images/s, "
+                f"{format_duration((total - count) / rate)} remain"
             )
             stream.write(f"\r{text:<70}" if on_screen else f"{text}\n")
             stream.flush()
