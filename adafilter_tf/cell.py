@@ -27,6 +27,8 @@ TASK_FLAGS = (
     "dataset",
     "prepare_command",
     "data_dir",
+    "image_key",
+    "label_key",
     "backbone",
     "weights",
     "pixel_range",
@@ -119,10 +121,14 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
     """
     values = parse_flags(arguments)
     try:
-        settings.make_splits(values, _load_source(values.dataset, values.data_dir))
+        settings.make_splits(
+            values, _load_source(values.dataset, **settings.source_options(values))
+        )
         values.examples_per_class = None  # every image of any seed's training split
         verification.verify_images(
-            settings.make_splits(values, _load_source(values.dataset, values.data_dir)),
+            settings.make_splits(
+                values, _load_source(values.dataset, **settings.source_options(values))
+            ),
             channels=settings.image_options(values)["channels"],
             cache=manifest.default_path(values.dataset, values.data_dir),
         )
@@ -151,7 +157,9 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     started = time.monotonic()
     keras.backend.clear_session(free_memory=True)
     values = parse_flags(arguments)
-    splits = settings.make_splits(values, _load_source(values.dataset, values.data_dir))
+    splits = settings.make_splits(
+        values, _load_source(values.dataset, **settings.source_options(values))
+    )
     keras.utils.set_random_seed(values.seed)
     model = settings.build_model(
         values, values.method, len(splits.train.class_names), synchronized=False
@@ -220,5 +228,5 @@ def _measure_gates(gates, start, labels) -> dict[str, float]:
 
 # The same files serve all cells of a task; a process reads their names once.
 @functools.cache
-def _load_source(dataset: str, data_dir: str | None):
-    return sources.load_source(dataset, data_dir=data_dir)
+def _load_source(dataset: str, **options: str | None):
+    return sources.load_source(dataset, **options)

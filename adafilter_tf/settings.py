@@ -80,7 +80,12 @@ def bad_image_rule(values: flags.FlagValues) -> verification.Rule:
 
 def load_source(values: flags.FlagValues) -> dict[str, Examples]:
     """Returns the labelled images of the run's data set."""
-    return sources.load_source(values.dataset, data_dir=values.data_dir)
+    return sources.load_source(values.dataset, **source_options(values))
+
+
+def source_options(values: flags.FlagValues) -> dict:
+    """Returns how data sets are found and read."""
+    return _take(values, ("data_dir", "image_key", "label_key"))
 
 
 def build_model(

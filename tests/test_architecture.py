@@ -29,8 +29,10 @@ ALLOWED_IMPORTS = {
     "data": {
         "errors",
         "absl.logging",
+        "google",
         "keras",
         "numpy",
+        "pyarrow",
         "sklearn",
         "tensorflow",
         "tensorflow_datasets",

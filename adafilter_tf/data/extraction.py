@@ -22,8 +22,10 @@ from adafilter_tf.data.examples import Examples
 _MANIFEST = "manifest.json"
 _LOG_EVERY = 1000  # images
 
-# The name of a split and its (encoded image, label) pairs, read only when it is needed.
-LabelledImages = Iterable[tuple[bytes, int]]
+# The (encoded image, label) pairs of a split, read only when they are needed.
+LabelledImages = Iterable[tuple[bytes, int | str]]
+# From all labels that occur, in order, to their classes' names.
+NameClasses = Callable[[list], dict[int | str, str]]
 
 
 def default_data_dir() -> str:
@@ -36,30 +38,35 @@ def extract_once(
     name: str,
     *,
     data_dir: str | None,
-    class_names: Iterable[str],
+    class_names: Iterable[str] | NameClasses,
     read_splits: Callable[[], Iterable[tuple[str, LabelledImages]]],
+    keep_others: bool = False,
 ) -> dict[str, Examples]:
     """The data set `name` as image files, written now if they are not there yet.
 
     Args:
         name: Folder below `<data_dir>/adafilter_tf`: `<name>/<version>`.
         data_dir: Where data sets are kept; None is TFDS's default.
-        class_names: Names of the classes, in the order of the labels.
+        class_names: Names of the classes, in the order of the labels; or, where only
+            the images tell which classes there are, a function from their labels to
+            names by label, whose order becomes that of the classes.
         read_splits: Gives (split name, pairs of encoded image and label); called only
             if the files have to be written.
+        keep_others: Whether images that are neither JPEG nor PNG are written too, so
+            that what is done about unreadable images is done about them.
 
     Returns:
         Examples of each split, in the order of extraction.
 
     Raises:
-        errors.RunError: An image is neither JPEG nor PNG, or the folder cannot be
-            written.
+        errors.RunError: An image is neither JPEG nor PNG and not kept, the labels are
+            of two kinds, or the folder cannot be written.
     """
     root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
     folder = root / "adafilter_tf" / name
     if not (folder / _MANIFEST).exists():
         try:
-            _extract(folder, list(class_names), read_splits)
+            _extract(folder, class_names, read_splits, keep_others)
         except OSError as error:
             raise errors.RunError(
                 f"The images of {name} cannot be written below {folder.parent} "
@@ -69,7 +76,7 @@ def extract_once(
     return _read_manifest(folder)
 
 
-def _extract(folder: pathlib.Path, class_names: list[str], read_splits) -> None:
+def _extract(folder: pathlib.Path, class_names, read_splits, keep_others) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     logging.info("Extracting images into %s.", folder)
     unfinished = pathlib.Path(
@@ -77,10 +84,12 @@ def _extract(folder: pathlib.Path, class_names: list[str], read_splits) -> None:
     )
     try:
         splits = {
-            split: _write_images(unfinished / split, images)
+            split: _write_images(unfinished / split, images, keep_others)
             for split, images in read_splits()
         }
-        manifest = {"class_names": class_names, "splits": splits}
+        if callable(class_names):
+            class_names = _number_classes(splits, class_names, folder)
+        manifest = {"class_names": list(class_names), "splits": splits}
         (unfinished / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         unfinished.chmod(0o755)  # mkdtemp's folders are private
         _rename(unfinished, folder)
@@ -88,19 +97,38 @@ def _extract(folder: pathlib.Path, class_names: list[str], read_splits) -> None:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_images(folder: pathlib.Path, images: LabelledImages) -> dict[str, list]:
+def _number_classes(splits: dict, name: NameClasses, folder: pathlib.Path) -> list[str]:
+    """Replaces the labels of all splits by indices; returns the classes' names."""
+    labels = {label for content in splits.values() for label in content["labels"]}
+    if len({type(label) for label in labels}) > 1:
+        raise errors.UsageError(
+            f"The classes of {folder.name} are numbers in some images and texts in "
+            "others; write them all as one of the two."
+        )
+    names = name(sorted(labels))
+    indices = {label: index for index, label in enumerate(names)}
+    for content in splits.values():
+        content["labels"] = [indices[label] for label in content["labels"]]
+    return list(names.values())
+
+
+def _write_images(
+    folder: pathlib.Path, images: LabelledImages, keep_others: bool
+) -> dict[str, list]:
     folder.mkdir()
     files, labels = [], []
     for index, (encoded, label) in enumerate(images):
         suffix = image_format.suffix_of(encoded)
-        if suffix is None:
+        if suffix is None and keep_others:
+            suffix = ".unknown"
+        elif suffix is None:
             raise errors.RunError(
                 f"Image {index} of split {folder.name!r} is "
                 f"{image_format.describe(encoded)}; only JPEG and PNG are supported: "
                 "convert the data set into an image folder and use folder:PATH."
             )
         files.append(f"{index:06d}{suffix}")
-        labels.append(int(label))
+        labels.append(label if isinstance(label, str) else int(label))
         (folder / files[-1]).write_bytes(encoded)
         if len(files) % _LOG_EVERY == 0:
             logging.info("Split %s: %d images written.", folder.name, len(files))

@@ -3,18 +3,34 @@
 import numpy as np
 
 from adafilter_tf import errors
-from adafilter_tf.data import csv_source, digits, folder_source, tfds_source
+from adafilter_tf.data import (
+    csv_source,
+    digits,
+    folder_source,
+    parquet_source,
+    tfds_source,
+    tfrecord_source,
+)
 from adafilter_tf.data.examples import Examples
 
 
-def load_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examples]:
+def load_source(
+    dataset: str,
+    *,
+    data_dir: str | None = None,
+    image_key: str | None = None,
+    label_key: str | None = None,
+) -> dict[str, Examples]:
     """The labelled images of a data set, in its ready-made splits if it has some.
 
     Args:
-        dataset: "digits" (bundled), "folder:PATH", "csv:FILE", or a data set of TFDS,
-            "tfds:NAME" or its bare name.
+        dataset: "digits" (bundled), "folder:PATH", "csv:FILE", "tfrecord:FILES",
+            "parquet:FILES", or a data set of TFDS, "tfds:NAME" or its bare name.
         data_dir: Where downloaded and extracted data sets are kept; None is TFDS's
             default. Not used for "folder:" and "csv:".
+        image_key: What holds the images in TFRecord and Parquet files; None for the
+            first of the usual names.
+        label_key: What holds the classes in them; None likewise.
 
     Returns:
         Examples under "all", or under "train" and, as far as they exist, "validation"
@@ -26,14 +42,30 @@ def load_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examp
             that train lacks.
         errors.RunError: It cannot be had.
     """
-    source = read_source(dataset, data_dir=data_dir)
+    keys = {"image_key": image_key, "label_key": label_key}
+    _check_keys(dataset, keys)
+    source = read_source(dataset, data_dir=data_dir, **keys)
     _check_classes(dataset, source)
     return source
 
 
-def read_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examples]:
+def read_source(
+    dataset: str,
+    *,
+    data_dir: str | None = None,
+    image_key: str | None = None,
+    label_key: str | None = None,
+) -> dict[str, Examples]:
     """`load_source` without a look at whether one can train on it."""
     form, colon, argument = dataset.partition(":")
+    records = {
+        "parquet": parquet_source.load_parquet,
+        "tfrecord": tfrecord_source.load_tfrecord,
+    }
+    if colon and form in records:
+        return records[form](
+            argument, data_dir, image_key=image_key, label_key=label_key
+        )
     if dataset == "digits":
         return digits.load_digits(data_dir)
     if colon and form == "folder":
@@ -43,6 +75,17 @@ def read_source(dataset: str, *, data_dir: str | None = None) -> dict[str, Examp
     if colon and form == "tfds":
         return tfds_source.load_tfds(argument, data_dir)
     return tfds_source.load_tfds(dataset, data_dir)
+
+
+def _check_keys(dataset: str, keys: dict[str, str | None]) -> None:
+    if dataset.startswith(("parquet:", "tfrecord:")):
+        return
+    for name, key in keys.items():
+        if key is not None:
+            raise errors.UsageError(
+                f"Received --{name}={key} for dataset={dataset}; only tfrecord: and "
+                "parquet: have keys. Remove the flag."
+            )
 
 
 def _check_classes(dataset: str, source: dict[str, Examples]) -> None:

@@ -137,8 +137,9 @@ def _unknown(name: str, known: list[str]) -> errors.UsageError:
     close = difflib.get_close_matches(name, ["digits", *known], n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return errors.UsageError(
-        f"dataset={name} is unknown; allowed are digits, folder:PATH, csv:FILE and the "
-        f"image data sets of TFDS as tfds:NAME[/CONFIG][:VERSION].{hint}"
+        f"dataset={name} is unknown; allowed are digits, folder:PATH, csv:FILE, "
+        "tfrecord:FILES, parquet:FILES and the image data sets of TFDS as "
+        f"tfds:NAME[/CONFIG][:VERSION].{hint}"
     )
 
 

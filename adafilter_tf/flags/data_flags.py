@@ -9,9 +9,16 @@ def define(kinds) -> None:
         "dataset",
         "digits",
         "digits (bundled), folder:PATH with class/image.jpg or train|validation|test/"
-        "class/image.jpg, csv:FILE with the columns path,label[,split], or the name of "
-        "a TFDS data set.",
+        "class/image.jpg, csv:FILE with the columns path,label[,split], tfrecord:FILES "
+        "or parquet:FILES (a file, a folder, a glob), or the name of a TFDS data set.",
     )
+    for name, what in (("image_key", "images"), ("label_key", "classes")):
+        kinds.string(
+            name,
+            None,
+            f"Feature or column of the {what} in TFRecord and Parquet files; none for "
+            "the first of the usual names.",
+        )
     kinds.string(
         "data_dir",
         None,

@@ -12,7 +12,7 @@ from adafilter_tf.data.examples import Examples
 FLAGS = flags.FLAGS
 
 # They say how a run is used, if they are given together with its use.
-_FREE = ("batch_size", "on_bad_image", "max_bad_fraction")
+_FREE = ("batch_size", "on_bad_image", "max_bad_fraction", "image_key", "label_key")
 
 
 def open_run() -> run_dir.RunDir:
@@ -56,7 +56,7 @@ def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, in
         _check_files_exist(examples)
         return split, examples, 0
     dataset = FLAGS.evaluate_on
-    source = sources.read_source(dataset, data_dir=FLAGS.data_dir)
+    source = sources.read_source(dataset, **settings.source_options(FLAGS))
     split, examples = selection.select_split(source, split, f"evaluate_on={dataset}")
     examples = selection.match_classes(
         examples, read_labels(folder), f"evaluate_on={dataset}"

@@ -42,7 +42,8 @@ def test_unknown_name_lists_forms_and_close_matches(tmp_path):
     message = str(caught.value)
     assert message.startswith(
         "dataset=oxford_flower102 is unknown; allowed are digits, folder:PATH, "
-        "csv:FILE and the image data sets of TFDS as tfds:NAME[/CONFIG][:VERSION]. "
+        "csv:FILE, tfrecord:FILES, parquet:FILES and the image data sets of TFDS as "
+        "tfds:NAME[/CONFIG][:VERSION]. "
         "Did you mean oxford_flowers102"
     )
     assert "\n" not in message
