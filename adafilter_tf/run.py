@@ -11,12 +11,21 @@ from absl import app, flags, logging
 
 from adafilter_tf import errors, flagfile, settings, untrusted
 from adafilter_tf import flags as run_flags
-from adafilter_tf.modes import compare, evaluate, explain, export, predict, train
+from adafilter_tf.modes import (
+    compare,
+    evaluate,
+    explain,
+    export,
+    inspect,
+    predict,
+    train,
+)
 
 FLAGS = flags.FLAGS
 
 MODES = {
     "train": train.run,
+    "inspect": inspect.run,
     "evaluate": evaluate.run,
     "predict": predict.run,
     "explain": explain.run,

@@ -20,6 +20,7 @@ _LOG_EVERY = 10.0  # seconds
 # spread out to be read to the end, and a difference hash needs 9 columns.
 _DECODED_SIDE = 32
 _HASH_SIDE = 8
+_EXIF_ALONE = b"Exif\0\0"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
 
@@ -96,6 +97,7 @@ def _is_current(entry: ImageEntry | None) -> bool:
 
 def _examine_all(paths: list[str], found: dict[str, ImageEntry]) -> None:
     """Adds an entry for each path to `found`."""
+    orientation_lib.read_orientation(_EXIF_ALONE)  # traced once, not by each thread
     start = last_log = time.monotonic()
     with futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         try:

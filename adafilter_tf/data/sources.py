@@ -45,7 +45,7 @@ def load_source(
     keys = {"image_key": image_key, "label_key": label_key}
     _check_keys(dataset, keys)
     source = read_source(dataset, data_dir=data_dir, **keys)
-    _check_classes(dataset, source)
+    check_classes(dataset, source)
     return source
 
 
@@ -88,7 +88,13 @@ def _check_keys(dataset: str, keys: dict[str, str | None]) -> None:
             )
 
 
-def _check_classes(dataset: str, source: dict[str, Examples]) -> None:
+def check_classes(dataset: str, source: dict[str, Examples]) -> None:
+    """Checks that one can train on a data set.
+
+    Raises:
+        errors.UsageError: There is no train split, it has fewer than two classes, or
+            another split has a class that it lacks.
+    """
     name = "all" if "all" in source else "train"
     if name not in source:
         raise errors.UsageError(

@@ -1,6 +1,6 @@
 """What the command does, and where."""
 
-MODES = ("train", "evaluate", "predict", "explain", "export", "compare")
+MODES = ("train", "inspect", "evaluate", "predict", "explain", "export", "compare")
 
 
 def define(kinds) -> None:
@@ -9,9 +9,10 @@ def define(kinds) -> None:
         "mode",
         "train",
         MODES,
-        "train: fine-tune, evaluate on test and export. evaluate, predict, explain, "
-        "export: do that with the trained model in --output_dir. compare: methods, "
-        "tasks and seeds, with a search of the hyper-parameters, to tables and a plot.",
+        "train: fine-tune, evaluate on test and export. inspect: say what the data set "
+        "is like. evaluate, predict, explain, export: do that with the trained model "
+        "in --output_dir. compare: methods, tasks and seeds, with a search of the "
+        "hyper-parameters, to tables and a plot.",
     )
     kinds.string("output_dir", None, "Folder of the run; a run found there is resumed.")
     kinds.integer(
