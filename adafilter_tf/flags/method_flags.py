@@ -110,6 +110,13 @@ def _define_adafilter_flags(kinds):
         "adafilter: added to the loss, times the share of tuned filters.",
         lower_bound=0.0,
     )
+    kinds.float(
+        "dependence_penalty",
+        0.0,
+        "adafilter: added to the loss, times how much the choices of a batch differ "
+        "between its images; fewer of them make the exported network cheaper.",
+        lower_bound=0.0,
+    )
 
 
 def _define_peer_flags(kinds):

@@ -53,6 +53,11 @@ class FilterGate(keras.layers.Layer):
             ours, see docs/experiments.md.
         tuned_penalty: Added to the loss in training, times the mean of the gates over
             images and filters.
+        dependence_penalty: Added to the loss in training, times the mean over filters
+            of `4 * m * (1 - m)` with m a filter's mean gate over the batch: 0 for a
+            choice that is the same for all images, 1 for one that halves them. Ours:
+            what does not depend on the image costs nothing at inference, see
+            docs/folding.md.
         seed: Of the draws; None draws one from Keras' global seed.
 
     Raises:
@@ -60,7 +65,13 @@ class FilterGate(keras.layers.Layer):
     """
 
     def __init__(
-        self, policy="learned", noise=0.0, tuned_penalty=0.0, seed=None, **kwargs
+        self,
+        policy="learned",
+        noise=0.0,
+        tuned_penalty=0.0,
+        dependence_penalty=0.0,
+        seed=None,
+        **kwargs,
     ):
         # Half precision would move the threshold.
         kwargs.setdefault("dtype", "float32")
@@ -75,6 +86,7 @@ class FilterGate(keras.layers.Layer):
         self.policy = policy
         self.noise = noise
         self.tuned_penalty = tuned_penalty
+        self.dependence_penalty = dependence_penalty
         self.seed = seed
         if policy == "random" or (policy in LEARNED_POLICIES and noise):
             self.seed_generator = keras.random.SeedGenerator(seed)
@@ -84,6 +96,10 @@ class FilterGate(keras.layers.Layer):
         gates = self._choose(probabilities, training)
         if training and self.tuned_penalty:
             self.add_loss(self.tuned_penalty * ops.mean(gates))
+        if training and self.dependence_penalty:
+            means = ops.mean(gates, axis=0)
+            dependence = ops.mean(4 * means * (1 - means))
+            self.add_loss(self.dependence_penalty * dependence)
         return gates
 
     def _choose(self, probabilities, training):
@@ -118,5 +134,6 @@ class FilterGate(keras.layers.Layer):
             "policy": self.policy,
             "noise": self.noise,
             "tuned_penalty": self.tuned_penalty,
+            "dependence_penalty": self.dependence_penalty,
             "seed": self.seed,
         }

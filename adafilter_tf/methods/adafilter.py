@@ -20,6 +20,7 @@ def build(
     frozen_statistics: str = "fixed",
     gate_noise: float = 0.0,
     tuned_penalty: float = 0.0,
+    dependence_penalty: float = 0.0,
 ) -> keras.Model:
     """Returns a classifier whose images choose between frozen and tuned filters.
 
@@ -37,6 +38,7 @@ def build(
         frozen_statistics: "fixed" or "adapting" batch statistics of the frozen filters.
         gate_noise: Share of the gates that are drawn in training (likewise).
         tuned_penalty: Added to the loss, times the share of tuned filters.
+        dependence_penalty: Likewise, times how much the choices of a batch differ.
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
@@ -62,5 +64,6 @@ def build(
         frozen_statistics=frozen_statistics,
         gate_noise=gate_noise,
         tuned_penalty=tuned_penalty,
+        dependence_penalty=dependence_penalty,
     )
     return classifier.add_head(gated, num_classes)

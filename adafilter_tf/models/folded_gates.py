@@ -62,8 +62,7 @@ class FoldedGates:
         name = source.name.removesuffix("_gate")
         if not self.list_dependent(name):
             return probabilities
-        config = {**source.get_config(), "tuned_penalty": 0.0}
-        gate = type(source).from_config(config)
+        gate = type(source).from_config(source.get_config())
         self.choices[name] = gate(probabilities)
         return self.choices[name]
 

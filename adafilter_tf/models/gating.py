@@ -28,6 +28,7 @@ def add_gates(
     frozen_statistics: str = "fixed",
     gate_noise: float = 0.0,
     tuned_penalty: float = 0.0,
+    dependence_penalty: float = 0.0,
 ) -> keras.Model:
     """Turns a functional Keras CNN into its gated network, weights copied.
 
@@ -57,6 +58,8 @@ def add_gates(
         gate_noise: Share of the gates that are drawn in training, see `FilterGate`.
         tuned_penalty: Added to the loss, times the share of tuned filters: the mean of
             the gates over images and over all filters of the network.
+        dependence_penalty: Likewise, times how much the choices of a batch differ
+            between its images, see `FilterGate`.
 
     Returns:
         A functional model with the input and output shapes of the backbone. It shares
@@ -84,7 +87,11 @@ def add_gates(
         name=f"{gate_network}_gate",
     )
     create_gate = functools.partial(layers.FilterGate, gate_policy, gate_noise)
-    walk = _Walk(plan, network, create_gate, frozen_statistics, tuned_penalty)
+    penalties = {
+        "tuned_penalty": tuned_penalty,
+        "dependence_penalty": dependence_penalty,
+    }
+    walk = _Walk(plan, network, create_gate, frozen_statistics, penalties)
     images = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name="images"),
         backbone.input,
@@ -112,13 +119,13 @@ class _Walk:
         network: layers.RecurrentGateCell | layers.FeedforwardGate,
         create_gate: Callable[..., layers.FilterGate],
         frozen_statistics: str,
-        tuned_penalty: float,
+        penalties: dict[str, float],
     ):
         self._plan = plan
         self._network = network
         self._create_gate = create_gate
         self._frozen_statistics = frozen_statistics
-        self._tuned_penalty = tuned_penalty
+        self._penalties = penalties
         # What the network hands from layer to layer; a feedforward one nothing.
         self._state = ()
         # Filter layer to the frozen branch, the tuned branch and the gates of its
@@ -159,7 +166,8 @@ class _Walk:
         # Each filter weighs the same, in a narrow layer and in a wide one.
         share = self._plan.filters[name] / sum(self._plan.filters.values())
         return self._create_gate(
-            tuned_penalty=self._tuned_penalty * share, name=f"{name}_gate"
+            **{penalty: of * share for penalty, of in self._penalties.items()},
+            name=f"{name}_gate",
         )(probabilities)
 
 

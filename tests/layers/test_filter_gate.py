@@ -131,8 +131,22 @@ def test_penalty_is_a_loss_in_training_alone():
     assert not gate.losses
 
 
+def test_dependence_is_a_loss_of_choices_that_differ():
+    """Of four images, none, all, half and a quarter choose the tuned filter."""
+    gate = layers.FilterGate(dependence_penalty=2.0)
+    chosen = [[0, 1, 1, 1], [0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
+    probabilities = 0.1 + 0.8 * np.array(chosen, "float32")
+    gate(probabilities, training=True)
+    expected = 2.0 * np.mean([0, 0, 1, 4 * 0.25 * 0.75])
+    np.testing.assert_allclose([float(loss) for loss in gate.losses], [expected])
+    gate(probabilities, training=False)
+    assert not gate.losses
+
+
 def test_config_rebuilds_the_layer():
-    gate = layers.FilterGate("soft", noise=0.5, tuned_penalty=0.1, seed=3)
+    gate = layers.FilterGate(
+        "soft", noise=0.5, tuned_penalty=0.1, dependence_penalty=0.2, seed=3
+    )
     rebuilt = layers.FilterGate.from_config(gate.get_config())
     assert rebuilt.get_config() == gate.get_config()
 

@@ -116,6 +116,18 @@ def test_penalty_closes_the_gates():
     assert shares[1] < shares[0] / 2
 
 
+def test_dependence_penalty_makes_choices_alike():
+    images, shares = random_images(8, 8, 8, 3), []
+    for penalty in (0.0, 10.0):
+        keras.utils.set_random_seed(0)
+        model = adafilter.build(tiny_resnet(), 3, dependence_penalty=penalty)
+        train(compile_sgd(model, total_steps=40), steps=40)
+        gates = keras.Model(model.input, list(choices.list_gates(model).values()))
+        chosen = np.concatenate(gates(images), axis=1)
+        shares.append(np.any(chosen != chosen[:1], axis=0).mean())
+    assert shares[1] < shares[0] / 2
+
+
 def test_frozen_statistics_that_one_plain_batch_norm_lacks_are_refused():
     with pytest.raises(
         errors.UsageError, match="frozen_statistics=adapting with --nogated_batch_norm"

@@ -18,6 +18,7 @@ def test_hyperparameters_are_the_keyword_arguments():
         "frozen_statistics",
         "gate_noise",
         "tuned_penalty",
+        "dependence_penalty",
     )
 
 

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import keras
 
-from adafilter_tf import errors, model_file, run_dir
+from adafilter_tf import errors, fold_run, model_file, run_dir
+from adafilter_tf.data import splits
+from adafilter_tf.models import folding
 from tools.benchmarks import interleaving, subjects
 
 PLAIN = "plain"
@@ -18,7 +20,10 @@ class Forms:
     """A network in each of its forms.
 
     Attributes:
-        models: `plain` is the backbone with a head, `gated` the gated network.
+        models: `plain` is the backbone with a head, `gated` the gated network;
+            `plain_exported` and `exported` are what an export makes of each. Without a
+            run the gates are of random weights, and only what no image can change is
+            folded.
     """
 
     models: dict[str, keras.Model]
@@ -37,9 +42,18 @@ def build_forms(settings: subjects.Settings, run: str | None = None) -> Forms:
     plain = subjects.build_model(settings, subjects.REFERENCE)
     if run is None:
         gated = subjects.build_model(settings, "adafilter")
+        folded = folding.fold(gated)
     else:
         gated = _open_run(settings, pathlib.Path(run))
-    return Forms({PLAIN: plain, "gated": gated})
+        folded = _fold_run(gated, settings, pathlib.Path(run))
+    return Forms(
+        {
+            PLAIN: plain,
+            "plain_exported": folding.fold(plain).model,
+            "gated": gated,
+            "exported": folded.model,
+        }
+    )
 
 
 def measure(
@@ -70,6 +84,21 @@ def save_files(forms: Forms, folder: pathlib.Path) -> dict[str, pathlib.Path]:
     for name, path in paths.items():
         model_file.save_model(forms.models[name], path)
     return paths
+
+
+def _fold_run(model, settings: subjects.Settings, root: pathlib.Path):
+    """Folds a run's network as its export does, with the whole image as the crop."""
+    folded, _ = fold_run.fold_model(
+        model,
+        splits.read_splits(run_dir.RunDir(root).splits),
+        fold_run.FoldOptions(),
+        image_options={
+            "image_size": settings.image_size,
+            "channels": model.input.shape[-1],
+            "crop_fraction": 1.0,
+        },
+    )
+    return folded
 
 
 def _open_run(settings: subjects.Settings, root: pathlib.Path):
