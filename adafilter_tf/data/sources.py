@@ -10,6 +10,7 @@ from adafilter_tf.data import (
     parquet_source,
     tfds_source,
     tfrecord_source,
+    vtab_source,
 )
 from adafilter_tf.data.examples import Examples
 
@@ -25,7 +26,8 @@ def load_source(
 
     Args:
         dataset: "digits" (bundled), "folder:PATH", "csv:FILE", "tfrecord:FILES",
-            "parquet:FILES", or a data set of TFDS, "tfds:NAME" or its bare name.
+            "parquet:FILES", "vtab:NAME", or a data set of TFDS, "tfds:NAME" or its bare
+            name.
         data_dir: Where downloaded and extracted data sets are kept; None is TFDS's
             default. Not used for "folder:" and "csv:".
         image_key: What holds the images in TFRecord and Parquet files; None for the
@@ -45,6 +47,8 @@ def load_source(
     keys = {"image_key": image_key, "label_key": label_key}
     _check_keys(dataset, keys)
     source = read_source(dataset, data_dir=data_dir, **keys)
+    if dataset.startswith("vtab:"):
+        return source  # A class may have none of the 800 images; so is the protocol.
     check_classes(dataset, source)
     return source
 
@@ -74,6 +78,8 @@ def read_source(
         return csv_source.load_csv(argument)
     if colon and form == "tfds":
         return tfds_source.load_tfds(argument, data_dir)
+    if colon and form == "vtab":
+        return vtab_source.load_vtab(argument, data_dir)
     return tfds_source.load_tfds(dataset, data_dir)
 
 

@@ -1,8 +1,9 @@
 """Data sets of TensorFlow Datasets (TFDS), as image files."""
 
 import difflib
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from absl import logging
 
@@ -15,7 +16,13 @@ _NAME = re.compile(r"[a-z]\w*(/[\w.+-]+)?(:\d+\.\d+\.\d+)?")
 _SPLITS = ("train", "validation", "test")
 
 
-def load_tfds(name: str, data_dir: str | None) -> dict[str, Examples]:
+def load_tfds(
+    name: str,
+    data_dir: str | None,
+    *,
+    folder: str = "",
+    choose: Callable[[dict[str, int]], dict[str, str]] | None = None,
+) -> dict[str, Examples]:
     """The ready-made splits of a TFDS data set, downloaded and extracted if needed.
 
     The images are the original encoded bytes, never decoded and encoded again.
@@ -23,6 +30,9 @@ def load_tfds(name: str, data_dir: str | None) -> dict[str, Examples]:
     Args:
         name: Name of the data set in TFDS: `name[/config][:version]`.
         data_dir: Where data sets are kept; None is TFDS's default.
+        folder: Of the extracted files, for splits that `choose` makes.
+        choose: From the number of examples by split of TFDS to what TFDS is asked for
+            by our splits; None takes the splits as they are.
 
     Returns:
         Examples under "train", "validation" and "test", as far as TFDS has them.
@@ -36,10 +46,12 @@ def load_tfds(name: str, data_dir: str | None) -> dict[str, Examples]:
     builder = _builder(name, data_dir)
     image_key, label_key = _image_and_label(name, builder.info)
     return extraction.extract_once(
-        builder.info.full_name,
+        os.path.join(folder, builder.info.full_name),
         data_dir=data_dir,
         class_names=builder.info.features[label_key].names,
-        read_splits=lambda: _prepared_splits(name, builder, image_key, label_key),
+        read_splits=lambda: _prepared_splits(
+            name, builder, image_key, label_key, choose
+        ),
     )
 
 
@@ -81,8 +93,14 @@ def _image_and_label(name: str, info) -> tuple[str, str]:
     )
 
 
-def _prepared_splits(name: str, builder, image_key: str, label_key: str):
+def _prepared_splits(name: str, builder, image_key: str, label_key: str, choose):
     _download_and_prepare(name, builder)
+    if choose is not None:
+        sizes = {k: info.num_examples for k, info in builder.info.splits.items()}
+        return [
+            (split, _encoded_images(builder, asked, image_key, label_key))
+            for split, asked in choose(sizes).items()
+        ]
     found = list(builder.info.splits)
     if "train" not in found:
         raise errors.UsageError(

@@ -10,7 +10,8 @@ def define(kinds) -> None:
         "digits",
         "digits (bundled), folder:PATH with class/image.jpg or train|validation|test/"
         "class/image.jpg, csv:FILE with the columns path,label[,split], tfrecord:FILES "
-        "or parquet:FILES (a file, a folder, a glob), or the name of a TFDS data set.",
+        "or parquet:FILES (a file, a folder, a glob), vtab:NAME for VTAB-1k's 800 and "
+        "200 images, or the name of a TFDS data set.",
     )
     for name, what in (("image_key", "images"), ("label_key", "classes")):
         kinds.string(
