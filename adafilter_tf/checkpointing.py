@@ -68,9 +68,7 @@ def save_checkpoint(
         if not np.all(np.isfinite(array)):
             raise errors.NonFiniteError(
                 f"The weight {variable.path} is not finite at step {info.step}; no "
-                "checkpoint was written. Lower --learning_rate, --head_learning_rate "
-                "or --gate_learning_rate and start again: the run goes on from its "
-                "last checkpoint when nothing else changes."
+                "checkpoint of it was written."
             )
     target = pathlib.Path(folder) / _name(info.step)
     temporary = target.with_name(f".{target.name}.writing")

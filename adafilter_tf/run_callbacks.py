@@ -77,7 +77,8 @@ def create_callbacks(
         log_every=options.log_every,
         steps_per_epoch=options.steps_per_epoch,
     )
-    callbacks = [clock, finite_loss.FiniteLoss(list_batch), validate, logger]
+    finite = finite_loss.FiniteLoss(list_batch)
+    callbacks = [clock, finite, validate, logger]
     callbacks += [
         hyperparameters.HyperParameters(writer, log.hyperparameters),
         evaluation_images.EvaluationImages(writer, validate, splits.validation),
@@ -85,6 +86,6 @@ def create_callbacks(
     if log.profile_steps:
         callbacks.append(profiler.Profiler(writer.log_dir, *log.profile_steps))
     saver = checkpoint.Checkpoint(
-        folder.checkpoints, info, clock, checkpoints, is_preempted
+        folder.checkpoints, info, clock, checkpoints, is_preempted, finite.explain
     )
     return [*callbacks, saver]

@@ -131,7 +131,7 @@ def test_checkpoint_of_another_architecture_is_refused(tmp_path, model):
 def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
     model = compile_sgd(adafilter.build(tiny_resnet(), 3))
     model.get_layer("head").bias.assign([0.0, np.nan, 0.0])
-    message = "head/bias is not finite at step 7; no checkpoint was written"
+    message = "head/bias is not finite at step 7; no checkpoint of it was written"
     with pytest.raises(errors.RunError, match=message):
         checkpointing.save_checkpoint(tmp_path, model, info(7))
     assert list(tmp_path.iterdir()) == []

@@ -511,3 +511,34 @@ def test_rollback_goes_back_with_half_the_rates_and_ends_at_its_limit(
     assert "Rollback 2 of 2" in warnings[1] and "times 0.25." in warnings[1]
     assert "backbone 5e+29." in warnings[0] and "backbone 2.5e+29." in warnings[1]
     assert not (tmp_path / "run" / "model.keras").exists()
+
+
+def test_rollback_that_helps_ends_with_a_model(command, tmp_path, caplog):
+    """At a rate of 1e6 the moving variances overflow, at a quarter they do not."""
+    images = make_images(tmp_path / "images")
+    folder = tmp_path / "run"
+    code, out, err = command(
+        "--method=fine_tuning",
+        "--tune_blocks=1",
+        *(flag for flag in QUICK if "gate" not in flag),
+        "--steps_per_epoch=3",
+        "--warmup_fraction=0",
+        "--learning_rate=1e6",
+        "--on_non_finite=rollback",
+        "--max_rollbacks=6",
+        f"--dataset=folder:{images}",
+        f"--output_dir={folder}",
+    )
+    assert code == 0, err
+    assert "fine_tuning  test accuracy" in out
+    warnings = [text for text in caplog.messages if "Rollback" in text]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["rollbacks"] == len(warnings) > 0
+    assert "moving_variance is not finite at step 6" in warnings[0]
+    assert f"Images of step 6: {images}" in warnings[0]
+    # Each time it went on from the checkpoint, not from the start.
+    assert caplog.messages.count("Resuming at step 3 of 6.") == len(warnings)
+    last = json.loads(
+        (folder / "checkpoints/step_000000006/checkpoint.json").read_text()
+    )
+    assert last["rollbacks"] == len(warnings)

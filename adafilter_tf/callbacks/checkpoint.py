@@ -37,6 +37,7 @@ class Checkpoint(keras.callbacks.Callback):
         clock: Tells the seconds of training so far.
         options: When to write.
         is_preempted: Whether the run is to end; asked after each step.
+        explain: Says what may be the cause of a weight that is no number at a step.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Checkpoint(keras.callbacks.Callback):
         clock: stopwatch.Stopwatch,
         options: CheckpointOptions = CheckpointOptions(),  # noqa: B008 - frozen
         is_preempted: Callable[[], bool] = lambda: False,
+        explain: Callable[[int], str] = lambda step: "",
     ):
         super().__init__()
         self._folder = folder
@@ -53,6 +55,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._clock = clock
         self._options = options
         self._is_preempted = is_preempted
+        self._explain = explain
         self._start = 0
         self._written = time.monotonic()
 
@@ -85,9 +88,13 @@ class Checkpoint(keras.callbacks.Callback):
         info = dataclasses.replace(
             self._info, step=step, train_seconds=self._clock.seconds
         )
-        checkpointing.save_checkpoint(
-            self._folder, self.model, info, keep=self._options.keep_checkpoints
-        )
+        try:
+            checkpointing.save_checkpoint(
+                self._folder, self.model, info, keep=self._options.keep_checkpoints
+            )
+        except errors.NonFiniteError as error:
+            message = f"{error} {self._explain(step)}"
+            raise errors.NonFiniteError(message) from error
         self._written = time.monotonic()
         if self._is_preempted():
             raise errors.Preempted(

@@ -33,11 +33,18 @@ class FiniteLoss(keras.callbacks.Callback):
             step = optimization.count_steps(self.model.optimizer)
             raise errors.NonFiniteError(
                 f"The loss is {loss} at step {step}; nothing was saved since the last "
-                f"checkpoint. Learning rates of the next step: {self._rates()}. "
-                f"{self._name_files(step)}Lower --learning_rate, --head_learning_rate "
-                "or --gate_learning_rate, raise --warmup_fraction, or give "
-                "--on_non_finite=rollback."
+                f"checkpoint. {self.explain(step)}"
             )
+
+    def explain(self, step: int) -> str:
+        """Returns what may be the cause at a step, and what helps."""
+        return (
+            f"Learning rates of the next step: {self._rates()}. "
+            f"{self._name_files(step)}Give the same command with "
+            "--on_non_finite=rollback, or start anew in another --output_dir with a "
+            "lower --learning_rate, --head_learning_rate or --gate_learning_rate or a "
+            "higher --warmup_fraction."
+        )
 
     def _rates(self) -> str:
         rates = tensorboard.learning_rates(self.model.optimizer)
