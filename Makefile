@@ -3,6 +3,8 @@
 # make docs         builds the pages of docs/ and of the docstrings into site/
 # make faults       kills, full disks, damaged files: the whole of what `make test` tries
 #                   in part; about 20 minutes; prints what was counted as JSON
+# make audit        known vulnerabilities of the pinned dependencies, by pip-audit; skipped
+#                   with a line where its data cannot be reached; the CI runs it
 # make clean        removes the environment and what was built; keeps runs/
 #
 # PYTHON=python3.12 chooses the interpreter for a new environment, VENV its folder.
@@ -16,7 +18,7 @@ CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help quickstart test docs faults clean
+.PHONY: help quickstart test docs faults audit clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -33,6 +35,9 @@ docs: $(INSTALLED_DEV)
 
 faults: $(INSTALLED_DEV)
 	ADAFILTER_FAULTS=whole $(VENV)/bin/python -m pytest tests/faults
+
+audit: $(INSTALLED_DEV)
+	$(VENV)/bin/python -m tools.audit
 
 $(CREATED):
 	@command -v $(PYTHON) >/dev/null || \
