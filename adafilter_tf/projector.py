@@ -11,7 +11,7 @@ from PIL import Image
 from tensorboard.plugins import projector
 
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.examples import Examples, show_path
 from adafilter_tf.models import choices
 
 MAX_IMAGES = 1000
@@ -92,7 +92,7 @@ def _choose_gates(gates: np.ndarray) -> np.ndarray:
 def _write_labels(path: pathlib.Path, examples: Examples) -> None:
     lines = ["class\timage"]
     for image, label in zip(examples.paths, examples.labels, strict=True):
-        fields = (examples.class_names[label], os.path.basename(image))
+        fields = (examples.class_names[label], show_path(os.path.basename(image)))
         lines.append("\t".join(" ".join(field.split()) for field in fields))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 

@@ -4,9 +4,9 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.examples import Examples, show_path
 
 MAX_ERRORS = 16
 _COLUMNS = 4
@@ -61,7 +61,7 @@ def error_sheet(
         top = _GAP + place // columns * height
         sheet.paste(_read_thumbnail(examples.paths[index]), (left, top))
         lines = (
-            os.path.basename(examples.paths[index]),
+            show_path(os.path.basename(examples.paths[index])),
             f"true: {names[examples.labels[index]]}",
             f"predicted: {names[predictions[index]]} ({confidence:.2f})",
         )
@@ -79,7 +79,7 @@ def _read_thumbnail(path: str) -> Image.Image:
     with Image.open(path) as image:
         # Reads a large JPEG at a fraction of its size.
         image.draft("RGB", (_THUMBNAIL, _THUMBNAIL))
-        image = image.convert("RGB")
+        image = ImageOps.exif_transpose(image).convert("RGB")
     scale = _THUMBNAIL / max(image.size)
     size = [max(1, round(side * scale)) for side in image.size]
     smooth = Image.Resampling.BILINEAR if scale < 1 else Image.Resampling.NEAREST

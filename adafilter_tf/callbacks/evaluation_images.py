@@ -11,7 +11,7 @@ from adafilter_tf.callbacks import (
     event_writer,
     validation,
 )
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.examples import Examples, show_path
 
 
 class EvaluationImages(keras.callbacks.Callback):
@@ -80,7 +80,7 @@ def write_images(
         sheet = error_sheet.error_sheet(examples, errors, predictions)
         rows = ["| image | true | predicted | probability |", "|---|---|---|---|"]
         rows += [
-            f"| {examples.paths[index]} | {names[examples.labels[index]]} "
+            f"| {_show_cell(examples.paths[index])} | {names[examples.labels[index]]} "
             f"| {names[predictions[index]]} | {confidence:.3f} |"
             for index, confidence in errors
         ]
@@ -94,3 +94,7 @@ def write_images(
             text_summary.text_pb(f"{split}/misclassified_paths", "\n".join(rows)),
         ]
     writer.write(summaries, step)
+
+
+def _show_cell(path: str) -> str:
+    return show_path(path).replace("|", "\\|")

@@ -1,9 +1,23 @@
 """Labelled image files: what every source gives and every later step takes."""
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+
+_LINE_BREAKS = ("Cc", "Zl", "Zp")  # Unicode's categories, tabs and others among them
+
+
+def show_path(path: str) -> str:
+    """A path as it can be shown: names may hold line breaks and be no UTF-8."""
+    text = path.encode("utf-8", "backslashreplace").decode()
+    return "".join(
+        repr(character)[1:-1]
+        if unicodedata.category(character) in _LINE_BREAKS
+        else character
+        for character in text
+    )
 
 
 @dataclass(frozen=True)

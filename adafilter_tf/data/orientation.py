@@ -64,7 +64,7 @@ def swaps_sides(orientation: tf.Tensor) -> tf.Tensor:
 
 def orient_size(size: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Returns [height, width] of the upright image from those of the stored one."""
-    return tf.where(swaps_sides(orientation), size[::-1], size)
+    return tf.where(swaps_sides(orientation), _swap(size), size)
 
 
 def to_stored_box(
@@ -84,7 +84,7 @@ def to_stored_box(
     begin = tf.where(_flips(orientation), upright_size - begin - size, begin)
     swap = swaps_sides(orientation)
     return tf.concat(
-        [tf.where(swap, begin[::-1], begin), tf.where(swap, size[::-1], size)], 0
+        [tf.where(swap, _swap(begin), begin), tf.where(swap, _swap(size), size)], 0
     )
 
 
@@ -104,6 +104,11 @@ def make_upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         return tf.raw_ops.Reverse(tensor=tf.transpose(image, order), dims=reversed_axes)
 
     return tf.cond(orientation > 1, turn, lambda: image)
+
+
+def _swap(pair: tf.Tensor) -> tf.Tensor:
+    # Not pair[::-1]: TensorFlow's graph optimiser gives up at a negative stride here.
+    return tf.gather(pair, [1, 0])
 
 
 @tf.function(

@@ -12,7 +12,7 @@ from adafilter_tf.data import (
     tfrecord_source,
     vtab_source,
 )
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.examples import Examples, show_path
 
 
 def load_source(
@@ -109,6 +109,12 @@ def check_classes(dataset: str, source: dict[str, Examples]) -> None:
         )
     trained = source[name].count_per_class() > 0
     class_names = source[name].class_names
+    for class_name in class_names:
+        if show_path(class_name) != class_name or not class_name.strip():
+            raise errors.UsageError(
+                f"dataset={dataset}: the class name {class_name!r} is no line of text "
+                "in UTF-8, which labels.txt needs; rename it."
+            )
     for split, examples in source.items():
         unknown = np.flatnonzero((examples.count_per_class() > 0) & ~trained)
         if unknown.size:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import jinja2
 import numpy as np
 
+from adafilter_tf.data.examples import show_path
 from adafilter_tf.explanation import thumbnails, verdict
 
 _MAX_CLASSES = 24
@@ -36,7 +37,8 @@ def render_page(report: Mapping, data_name: str) -> str:
         percent=verdict.format_percent,
         points=verdict.format_points,
         interval=verdict.format_interval,
-        file_name=os.path.basename,
+        path=show_path,
+        file_name=lambda path: show_path(os.path.basename(path)),
     )
     images = report["images"]
     gates = report["gates"]

@@ -1,6 +1,7 @@
 """Small pictures inside a page."""
 
 import base64
+import os
 
 import tensorflow as tf
 
@@ -13,7 +14,7 @@ _LOSSLESS_SIDE = 48
 
 def create_thumbnail(path: str) -> str:
     """Returns a data URI of an image file, its longer side at most 96 pixels."""
-    image = preprocessing.decode_image(tf.io.read_file(path), 3)
+    image = preprocessing.decode_image(tf.io.read_file(os.fsencode(path)), 3)
     height, width = image.shape[:2]
     longer = max(height, width)
     if longer > _SIDE:

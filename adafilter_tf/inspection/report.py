@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from adafilter_tf import run_dir
 from adafilter_tf.data import manifest
+from adafilter_tf.data.examples import show_path
 from adafilter_tf.inspection import advice, duplicates, facts
 from adafilter_tf.inspection.facts import LabelledImage
 
@@ -86,12 +87,7 @@ def format_report(found: Mapping) -> str:
         lines.append("             (only the 2,000 most likely pairs were compared)")
     lines += ["", "Advice"]
     lines += [f"  - {line}" for line in found["advice"]] or ["  - none: go on."]
-    return "\n".join(map(_make_printable, lines))
-
-
-def _make_printable(line: str) -> str:
-    """File names may hold line breaks and bytes that are no UTF-8."""
-    return line.encode("utf-8", "backslashreplace").decode().replace("\n", "\\n")
+    return "\n".join(map(show_path, lines))
 
 
 def _describe(group: Sequence[LabelledImage]) -> dict:

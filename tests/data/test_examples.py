@@ -1,7 +1,10 @@
 """Labelled lists of images."""
 
+import os
+
 import pytest
 
+from adafilter_tf.data import examples as examples_lib
 from adafilter_tf.data.examples import Examples
 
 
@@ -18,3 +21,9 @@ def test_count_per_class_includes_classes_without_examples():
 def test_labels_and_paths_have_to_match():
     with pytest.raises(ValueError, match="received 2 paths and 1 labels"):
         Examples(("x", "y"), (0,), ("a",))
+
+
+def test_paths_are_shown_in_one_line_of_text():
+    path = os.fsdecode(b"/a b/\xc3\xbc\xff\n\t|.png")
+    assert examples_lib.show_path(path) == "/a b/ü\\udcff\\n\\t|.png"
+    assert examples_lib.show_path("👩\u200d🔬\u00a0.png") == "👩\u200d🔬\u00a0.png"

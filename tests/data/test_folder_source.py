@@ -1,5 +1,6 @@
 """Image folders, with and without ready-made splits."""
 
+import os
 import re
 
 import pytest
@@ -88,6 +89,13 @@ def test_unfit_folder_is_explained(make_folder, names, message):
     with pytest.raises(errors.RunError, match=re.escape(message)) as caught:
         _load(make_folder(*names))
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("name", ["two\nlines", os.fsdecode(b"no text \xff"), " "])
+def test_class_that_no_line_can_hold_is_refused(make_folder, name):
+    folder = make_folder("a/1.png", f"{name}/2.png")
+    with pytest.raises(errors.UsageError, match="is no line of text .* rename it"):
+        _load(folder)
 
 
 def test_missing_folder_is_a_usage_error(tmp_path):
