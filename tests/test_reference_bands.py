@@ -1,12 +1,9 @@
 import pytest
-from absl import flags, logging
-from absl.testing import flagsaver
+from absl import flags as absl_flags
+from absl import logging
 
-from adafilter_tf import flags as run_flags
-from adafilter_tf import reference_bands, run
-
-if "mode" not in flags.FLAGS:
-    run_flags.define_flags()
+from adafilter_tf import flags, reference_bands
+from adafilter_tf.modes import train
 
 
 def describe(dataset="dtd", backbone="resnet50", accuracy=0.5, **changes):
@@ -75,11 +72,11 @@ def test_deeper_resnets_are_compared_too(backbone):
 def test_training_warns_once(monkeypatch, arguments, bands):
     said = []
     monkeypatch.setattr(logging, "warning", lambda *parts: said.append(parts[1]))
-    with flagsaver.flagsaver():
-        flags.FLAGS.unparse_flags()
-        flags.FLAGS(["run", "--dataset=tfds:dtd:3.0.1", *arguments])
-        run._compare_with_published(flags.FLAGS.method, {"test_accuracy": 0.5})
-    flags.FLAGS.mark_as_parsed()
+    values = absl_flags.FlagValues()
+    flags.define_flags(values)
+    values(["run", "--dataset=tfds:dtd:3.0.1", *arguments])
+    monkeypatch.setattr(train, "FLAGS", values)
+    train._compare_with_published(values.method, {"test_accuracy": 0.5})
     assert len(said) == len(bands)
     for band, text in zip(bands, said, strict=True):
         assert f"below the {band} % known for dtd" in text
