@@ -363,6 +363,38 @@ def test_wrong_usage_ends_with_code_2_and_one_line(command, tmp_path, arguments,
     assert_error(result, 2, *parts)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("--epochs=1\nepochs=3\n--batch_size=4\n", "'epochs=3'"),
+        ("--epochs=1\n\n  # a comment is at the start of its line\n", "'# a comm"),
+        ("--epochs=1\n--\nrest\n", "'rest'"),
+        ("--epochs 1\n--seed=2\n", "'epochs 1'"),
+        ("--flagfile=inner.cfg\n--seed=2\n", "'left over'"),
+        ("--horizontal_flip\nTrue\n", "'True'"),
+    ],
+)
+def test_line_of_a_flagfile_that_is_no_flag_is_refused(
+    command, tmp_path, monkeypatch, text, named
+):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("inner.cfg").write_text("--epochs=1\nleft over\n--batch_size=4\n")
+    pathlib.Path("run.cfg").write_text(text)
+    result = command("--flagfile=run.cfg", "--output_dir=run")
+    assert_error(result, 2, named)
+    assert not pathlib.Path("run").exists()
+
+
+def test_last_of_a_flag_counts_so_that_a_flagfile_can_be_changed(command, tmp_path):
+    path = tmp_path / "run.cfg"
+    path.write_text("--mode=fly\n")
+    result = command(f"--flagfile={path}", "--mode=evaluate", "--output_dir=none")
+    assert_error(result, 2, "--mode=fly")
+    path.write_text("--mode=train\n")
+    result = command(f"--flagfile={path}", "--mode=evaluate", "--output_dir=none")
+    assert_error(result, 1, "--mode=evaluate needs a finished run")
+
+
 def test_unknown_start_of_gates_is_named(command, tmp_path):
     result = train(command, tmp_path, "--gate_from=conv9")
     assert_error(result, 1, "gate_from='conv9'", "stem_conv")

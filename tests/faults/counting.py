@@ -1,6 +1,7 @@
 """What is counted while things go wrong."""
 
 import collections
+import logging
 import traceback
 
 
@@ -23,10 +24,19 @@ class Count:
         """Notes an exception that is none of the errors that a user may meet."""
         self.add("crashes")
         frame = traceback.extract_tb(error.__traceback__)[-1]
-        self.examples.append(
+        self.note(
             f"{type(error).__name__} {str(error)[:200]} in {frame.filename}:"
             f"{frame.lineno}, of {str(what)[:300]}"
         )
+
+    def crash_of_process(self, what, code, errors):
+        """Notes a process that ended in a way that no user should meet."""
+        self.add("crashes")
+        self.note(f"exit code {code} of {what}: {errors[-1500:]}")
+
+    def note(self, text):
+        self.examples.append(text)
+        logging.warning("%s", text)
 
     def to_json(self):
         return dict(sorted(self.outcomes.items()))

@@ -1,6 +1,7 @@
 """A file system that is too small for the run, at several sizes, then made larger."""
 
 import contextlib
+import logging
 import os
 import subprocess
 
@@ -65,7 +66,7 @@ def test_checkpoint_on_a_full_disk(tmp_path):
 @pytest.mark.slow
 def test_full_disk(amount, count, tmp_path):
     """One line says so, what was saved stays whole, and more room ends the run."""
-    shares = amount((0.02, 0.2, 0.4, 0.6, 0.8, 0.97), ())
+    shares = amount((0.02, 0.2, 0.4, 0.6, 0.8), ())
     if not shares:
         pytest.skip("only in `make faults`")
     images = processes.make_images(tmp_path / "images")
@@ -78,10 +79,11 @@ def test_full_disk(amount, count, tmp_path):
         folder = tmp_path / f"disk_{share}"
         with small_disk(folder, int(share * needed)) as resize:
             code, err, _ = processes.run(arguments, folder)
-            line = err.strip().splitlines()[-1]
+            line = (err.strip().splitlines() or [""])[-1]
             if "Traceback" in err or code != 1 or not line.startswith("Error: "):
-                count.crash(share, RuntimeError(f"{code} {err[-1500:]}"))
+                count.crash_of_process(f"{share} of the room", code, err)
             count.add("no room, said so", int("o space left" in line))
+            logging.info("%s: %s", share, line)
             step = processes.newest_step(folder)
             found = checkpointing.find_checkpoint(
                 folder / "checkpoints", method="adafilter", num_classes=2
@@ -98,6 +100,7 @@ def test_full_disk(amount, count, tmp_path):
             equal = processes.are_equal(processes.weights(folder), expected)
             count.add("different final weights", int(not equal))
             count.add("disks")
+            logging.info("%s", count.to_json())
     assert count.outcomes["crashes"] == 0, "\n".join(count.examples)
     assert count.outcomes["lost completed work"] == 0
     assert count.outcomes["different final weights"] == 0
