@@ -14,10 +14,12 @@ from adafilter_tf import (
     errors,
     evaluation,
     flagfile,
+    run_callbacks,
     settings,
     training,
+    training_settings,
 )
-from adafilter_tf.callbacks import gate_statistics, stopwatch
+from adafilter_tf.callbacks import gate_statistics, stopwatch, validation
 from adafilter_tf.data import manifest, sources, verification
 from adafilter_tf.flags import define_flags
 from adafilter_tf.models import choices
@@ -171,15 +173,23 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     if choices.list_gates(model):
         start = score(splits.validation.paths).gates
     clock = stopwatch.Stopwatch()
+    callbacks = [clock]
+    stopper = run_callbacks.create_stopper(settings.stopping_options(values), None)
+    if stopper:
+        validate = validation.Validation(score, splits.validation, None)
+        callbacks += [validate, stopper]
     finished = training.fit(
         model,
         splits,
-        settings.make_procedure(values, values.method, tf.distribute.get_strategy()),
+        training_settings.make_procedure(
+            values, values.method, tf.distribute.get_strategy(), splits.train
+        ),
         score=score,
         image_options=settings.image_options(values),
         options=settings.training_options(values, len(splits.train)),
         augmentation=settings.augmentation(values),
-        callbacks=[clock],
+        callbacks=callbacks,
+        stopper=stopper,
         quiet=True,
     )
     validated = score(splits.validation.paths)

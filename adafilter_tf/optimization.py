@@ -1,8 +1,12 @@
 """The optimizer: backbone, head and gates each have their own."""
 
 import dataclasses
+import re
+from collections.abc import Callable, Mapping
 
 import keras
+
+from adafilter_tf import errors
 
 OPTIMIZERS = ("sgd", "adamw")
 # The paths of the weights that choose.
@@ -23,6 +27,9 @@ class OptimizerOptions:
         weight_decay: Decoupled, of kernels only and not of the gates.
         warmup_fraction: Share of the steps in which the rates rise linearly from 0;
             over the others they fall to 0 along a cosine.
+        ema_decay: Of the moving average of the weights, an update; 0 for none.
+        accumulation_steps: Steps for one update.
+        layer_decay: Factor of the backbone's rate from a block to the one before it.
     """
 
     optimizer: str = "sgd"
@@ -31,12 +38,88 @@ class OptimizerOptions:
     gate_learning_rate: float = 0.001
     weight_decay: float = 0.0
     warmup_fraction: float = 0.1
+    ema_decay: float = 0.0
+    accumulation_steps: int = 1
+    layer_decay: float = 1.0
+
+
+class GroupOptimizer(keras.optimizers.MultiOptimizer):
+    """A `MultiOptimizer` that leaves the trained weights in the model.
+
+    Keras would replace them by their average at the end of `fit`, which is also where
+    a resumed epoch ends; `weight_average` does it when a training is over.
+    """
+
+    def finalize_variable_values(self, var_list):
+        """Changes nothing."""
+
+
+@keras.saving.register_keras_serializable("adafilter_tf")
+class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule that counts updates where several steps make one.
+
+    Args:
+        schedule: Of updates.
+        accumulation_steps: Steps for one update.
+    """
+
+    def __init__(
+        self,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        accumulation_steps: int,
+    ):
+        super().__init__()
+        self.schedule = schedule
+        self.accumulation_steps = accumulation_steps
+
+    def __call__(self, step):
+        """Returns the rate of a step."""
+        return self.schedule(keras.ops.floor_divide(step, self.accumulation_steps))
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "accumulation_steps": self.accumulation_steps}
+
+    @classmethod
+    def from_config(cls, config):
+        """Returns the schedule of a configuration."""
+        schedule = keras.saving.deserialize_keras_object(config["schedule"])
+        return cls(schedule, config["accumulation_steps"])
+
+
+def cosine_schedule(
+    learning_rate: float, options: OptimizerOptions, total_steps: int
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns a linear rise from 0 and a fall to 0 along a cosine.
+
+    Args:
+        learning_rate: Peak.
+        options: Length of the rise; how many steps make an update.
+        total_steps: Length of both, in steps.
+    """
+    total = total_steps // options.accumulation_steps
+    warmup_steps = round(options.warmup_fraction * total)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0 if warmup_steps else learning_rate,
+        decay_steps=max(1, total - warmup_steps),
+        warmup_target=learning_rate if warmup_steps else None,
+        warmup_steps=warmup_steps,
+    )
+    if options.accumulation_steps == 1:
+        return schedule
+    return PerUpdate(schedule, options.accumulation_steps)
 
 
 def create_optimizer(
-    options: OptimizerOptions, *, total_steps: int, start_step: int = 0
+    options: OptimizerOptions,
+    *,
+    total_steps: int,
+    start_step: int = 0,
+    blocks: Mapping[str, str] | None = None,
+    make_schedule: Callable = cosine_schedule,
 ) -> keras.optimizers.MultiOptimizer:
-    """Returns an optimizer with one member for backbone, head and gates.
+    """Returns an optimizer with members for backbone, head and gates.
 
     At the start both branches of a gated layer are equal, so the gradient of the loss
     with respect to a gate is zero, and it stays small while they are close. Under the
@@ -48,18 +131,33 @@ def create_optimizer(
         total_steps: Length of the schedule, in steps.
         start_step: Steps that earlier optimizers of the same training made; see
             `count_steps`.
+        blocks: The block of each layer of the model, see `graph.assign_blocks`; for
+            `layer_decay`, which gives each block a member of its own.
+        make_schedule: Gives the learning rate, see `cosine_schedule`.
+
+    Raises:
+        UsageError: When `layer_decay` finds a single block.
     """
+
+    def schedule(learning_rate):
+        return make_schedule(learning_rate, options, total_steps)
+
     gates = keras.optimizers.Adam(
-        _schedule(options.gate_learning_rate, options, total_steps), name="gates"
+        schedule(options.gate_learning_rate),
+        name="gates",
+        **_common_arguments(options),
     )
-    head = _decayed(options, options.head_learning_rate, total_steps, "head")
-    backbone = _decayed(options, options.learning_rate, total_steps, "backbone")
-    optimizer = keras.optimizers.MultiOptimizer(
-        keras.optimizers.OptimizerMap(
-            default_optimizer=backbone,
+    head = _decayed(options, schedule(options.head_learning_rate), "head")
+    if options.layer_decay == 1.0:
+        members = keras.optimizers.OptimizerMap(
+            default_optimizer=_decayed(
+                options, schedule(options.learning_rate), "backbone"
+            ),
             optimizer_map={_GATES: gates, "head/.*": head},
         )
-    )
+    else:
+        members = _choose_by_block(options, schedule, gates, head, blocks)
+    optimizer = GroupOptimizer(members)
     optimizer.start_step = start_step
     return optimizer
 
@@ -75,29 +173,56 @@ def count_steps(optimizer: keras.optimizers.Optimizer) -> int:
     return getattr(inner, "start_step", 0) + steps
 
 
-def _decayed(options, learning_rate, total_steps, name) -> keras.optimizers.Optimizer:
-    schedule = _schedule(learning_rate, options, total_steps)
+def _choose_by_block(options, schedule, gates, head, blocks) -> Callable:
+    """Returns a function from a weight to the optimizer of its block."""
+    names = list(dict.fromkeys(blocks.values()))
+    if len(names) == 1:
+        raise errors.UsageError(
+            f"Received --layer_decay={options.layer_decay} for a backbone whose layers "
+            "have no blocks in their names, so that all would have the same rate; "
+            "remove it or choose a backbone with blocks, such as a ResNet."
+        )
+    by_block = {
+        name: _decayed(
+            options,
+            schedule(options.learning_rate * options.layer_decay**depth),
+            f"backbone_{name}",
+        )
+        for depth, name in enumerate(reversed(names))
+    }
+
+    def choose(variable: keras.Variable) -> keras.optimizers.Optimizer:
+        if re.fullmatch(_GATES, variable.path):
+            return gates
+        layer = variable.path.split("/")[0]
+        return head if layer == "head" else by_block[blocks[layer]]
+
+    return choose
+
+
+def _common_arguments(options: OptimizerOptions) -> dict:
+    arguments = {}
+    if options.accumulation_steps > 1:
+        arguments["gradient_accumulation_steps"] = options.accumulation_steps
+    if options.ema_decay:
+        # Keras averages at every step, also at those that update nothing, so that after
+        # an update the average follows within the next accumulation_steps steps.
+        decay = options.ema_decay ** (1 / options.accumulation_steps)
+        arguments |= {"use_ema": True, "ema_momentum": decay}
+    return arguments
+
+
+def _decayed(options, schedule, name) -> keras.optimizers.Optimizer:
+    common = {
+        "weight_decay": options.weight_decay,
+        "name": name,
+        **_common_arguments(options),
+    }
     if options.optimizer == "sgd":
         optimizer = keras.optimizers.SGD(
-            schedule,
-            momentum=0.9,
-            nesterov=True,
-            weight_decay=options.weight_decay,
-            name=name,
+            schedule, momentum=0.9, nesterov=True, **common
         )
     else:
-        optimizer = keras.optimizers.AdamW(
-            schedule, weight_decay=options.weight_decay, name=name
-        )
+        optimizer = keras.optimizers.AdamW(schedule, **common)
     optimizer.exclude_from_weight_decay(var_names=_UNDECAYED)
     return optimizer
-
-
-def _schedule(learning_rate, options, total_steps):
-    warmup_steps = round(options.warmup_fraction * total_steps)
-    return keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0 if warmup_steps else learning_rate,
-        decay_steps=max(1, total_steps - warmup_steps),
-        warmup_target=learning_rate if warmup_steps else None,
-        warmup_steps=warmup_steps,
-    )

@@ -13,11 +13,14 @@ from adafilter_tf import errors, flagfile, settings, untrusted
 from adafilter_tf import flags as run_flags
 from adafilter_tf.modes import (
     compare,
+    dry_run,
     evaluate,
     explain,
     export,
+    find_learning_rate,
     inspect,
     predict,
+    search,
     train,
 )
 
@@ -31,6 +34,8 @@ MODES = {
     "explain": explain.run,
     "export": export.run,
     "compare": compare.run,
+    "find_learning_rate": find_learning_rate.run,
+    "search": search.run,
 }
 
 
@@ -66,13 +71,21 @@ def main(argv: list[str]) -> None:
                 f"Received KERAS_BACKEND={keras.backend.backend()}; this command needs "
                 "tensorflow. The layers, models and methods run on every backend."
             )
-        if not FLAGS.output_dir:
+        if not FLAGS.output_dir and not FLAGS.dry_run:
             raise errors.UsageError("--output_dir is missing: the folder of the run.")
+        if FLAGS.dry_run and FLAGS.mode != "train":
+            raise errors.UsageError(
+                f"Received --dry_run with --mode={FLAGS.mode}; it tries a training. "
+                "Remove one of the two."
+            )
         if FLAGS.mode != "compare":
             flagfile.check_unused()
         if FLAGS.mode == "train":
             settings.resolve_defaults(FLAGS)
-        MODES[FLAGS.mode]()
+        if FLAGS.dry_run:
+            dry_run.run()
+        else:
+            MODES[FLAGS.mode]()
     except errors.RunError as error:
         prefix = "" if isinstance(error, errors.Preempted) else "Error: "
         print(f"{prefix}{error}", file=sys.stderr)

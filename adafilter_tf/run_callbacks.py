@@ -9,6 +9,7 @@ import keras
 from adafilter_tf import checkpointing, run_dir, training
 from adafilter_tf.callbacks import (
     checkpoint,
+    early_stopping,
     evaluation_images,
     event_writer,
     finite_loss,
@@ -35,6 +36,38 @@ class LoggingOptions:
     profile_steps: tuple[int, int] | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class StoppingOptions:
+    """When a training ends before its last epoch.
+
+    Attributes:
+        monitor: A key of `early_stopping.MONITORS`.
+        early_stopping_patience: Epochs without improvement; 0 for never.
+    """
+
+    monitor: str = "validation_accuracy"
+    early_stopping_patience: int = 0
+
+
+def create_stopper(
+    options: StoppingOptions, folder: run_dir.RunDir | None
+) -> early_stopping.EarlyStopping | None:
+    """Returns what ends a training early, None for nothing.
+
+    Args:
+        options: When.
+        folder: Of the run; None for a training in memory.
+    """
+    if not options.early_stopping_patience:
+        return None
+    return early_stopping.EarlyStopping(
+        options.monitor,
+        options.early_stopping_patience,
+        folder and folder.best_weights,
+        folder and folder.checkpoints,
+    )
+
+
 def create_callbacks(
     folder: run_dir.RunDir,
     info: checkpointing.CheckpointInfo,
@@ -42,6 +75,7 @@ def create_callbacks(
     *,
     clock: stopwatch.Stopwatch,
     validate: validation.Validation,
+    stopper: early_stopping.EarlyStopping | None,
     writer: event_writer.EventWriter,
     options: training.TrainingOptions,
     log: LoggingOptions,
@@ -59,6 +93,7 @@ def create_callbacks(
         splits: Train and validation examples.
         clock: Of the training.
         validate: Of the validation examples.
+        stopper: Ends the training early; None for nothing.
         writer: Of the run's TensorBoard folder.
         options: Length and batches.
         log: What TensorBoard is told.
@@ -83,6 +118,8 @@ def create_callbacks(
         hyperparameters.HyperParameters(writer, log.hyperparameters),
         evaluation_images.EvaluationImages(writer, validate, splits.validation),
     ]
+    if stopper:
+        callbacks.append(stopper)
     if log.profile_steps:
         callbacks.append(profiler.Profiler(writer.log_dir, *log.profile_steps))
     saver = checkpoint.Checkpoint(

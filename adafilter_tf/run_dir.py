@@ -52,6 +52,11 @@ class RunDir:
         return self.root / "checkpoints"
 
     @property
+    def best_weights(self) -> pathlib.Path:
+        """What early stopping knows: the validations so far and the best weights."""
+        return self.root / "best_weights"
+
+    @property
     def start_gates(self) -> pathlib.Path:
         """Gates of the validation images before training."""
         return self.root / "start_gates.npz"

@@ -1,7 +1,5 @@
 """From the flags of one run to the arguments of the modules that do the work."""
 
-import dataclasses
-import functools
 import pathlib
 
 import keras
@@ -9,9 +7,9 @@ from absl import flags
 
 from adafilter_tf import (
     distribution,
+    errors,
     flagfile,
     methods,
-    optimization,
     recipes,
     run_callbacks,
     run_dir,
@@ -111,19 +109,6 @@ def build_model(
     return model
 
 
-def make_procedure(
-    values: flags.FlagValues, method: str, strategy
-) -> training.Procedure:
-    """Returns how a method's model is compiled and trained."""
-    chosen = methods.METHODS[method]
-    stages = chosen.stages(**_take(values, methods.list_options(chosen.stages)))
-    return training.Procedure(
-        stages=stages,
-        compile=functools.partial(_compile, values=values, strategy=strategy),
-        finish=chosen.finish,
-    )
-
-
 def image_options(values: flags.FlagValues) -> dict:
     """Returns what evaluation, prediction and export must know of images."""
     return {
@@ -198,6 +183,23 @@ def logging_options(
     )
 
 
+def stopping_options(values: flags.FlagValues) -> run_callbacks.StoppingOptions:
+    """Returns when a training ends early.
+
+    Raises:
+        UsageError: When something is to be monitored that nothing looks at.
+    """
+    if values.monitor != values["monitor"].default and (
+        not values.early_stopping_patience
+    ):
+        raise errors.UsageError(
+            f"Received --monitor={values.monitor} without --early_stopping_patience; "
+            "nothing would look at it. Give both or none."
+        )
+    names = ("monitor", "early_stopping_patience")
+    return run_callbacks.StoppingOptions(**_take(values, names))
+
+
 def safety_options(values: flags.FlagValues) -> training_run.SafetyOptions:
     """Returns when a run is saved and what it does when its loss is no number."""
     names = ("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints")
@@ -205,36 +207,6 @@ def safety_options(values: flags.FlagValues) -> training_run.SafetyOptions:
         checkpoints=checkpoint.CheckpointOptions(**_take(values, names)),
         **_take(values, ("on_non_finite", "max_rollbacks")),
     )
-
-
-def _compile(
-    model, *, steps, start_step, values, strategy, rate_factor: float = 1.0
-) -> None:
-    options = optimization.OptimizerOptions(
-        **_take(
-            values,
-            (
-                "optimizer",
-                "learning_rate",
-                "head_learning_rate",
-                "gate_learning_rate",
-                "weight_decay",
-                "warmup_fraction",
-            ),
-        )
-    )
-    rates = ("learning_rate", "head_learning_rate", "gate_learning_rate")
-    options = dataclasses.replace(
-        options, **{name: getattr(options, name) * rate_factor for name in rates}
-    )
-    with strategy.scope():
-        training.compile_model(
-            model,
-            optimization.create_optimizer(
-                options, total_steps=steps, start_step=start_step
-            ),
-            jit_compile=distribution.use_jit_compile(values.jit_compile, strategy),
-        )
 
 
 def _take(values: flags.FlagValues, names) -> dict:

@@ -3,8 +3,6 @@
 import dataclasses
 import functools
 import pathlib
-import re
-import sys
 from collections.abc import Callable, Sequence
 
 import keras
@@ -17,9 +15,12 @@ from adafilter_tf import (
     errors,
     evaluation,
     frozen_features,
+    losses,
     stages,
+    training_epochs,
+    weight_average,
 )
-from adafilter_tf.callbacks import epoch_metrics, gate_statistics
+from adafilter_tf.callbacks import early_stopping, epoch_metrics, gate_statistics
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples, Splits
@@ -85,7 +86,11 @@ class Progress:
 
 
 def compile_model(
-    model: keras.Model, optimizer: keras.optimizers.Optimizer, *, jit_compile: bool
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    *,
+    jit_compile: bool,
+    loss: keras.losses.Loss | None = None,
 ) -> None:
     """Compiles a classifier for one-hot labels, which MixUp needs.
 
@@ -93,10 +98,11 @@ def compile_model(
         model: Pixels to logits [B, K].
         optimizer: See `optimization.create_optimizer`.
         jit_compile: Whether XLA compiles the training step.
+        loss: See `losses.create_loss`; None for the plain cross-entropy.
     """
     model.compile(
         optimizer=optimizer,
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        loss=loss or losses.create_loss(),
         metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
         jit_compile=jit_compile,
     )
@@ -129,6 +135,7 @@ def fit(
     options: TrainingOptions,
     augmentation: augmentation_lib.Augmentation,
     callbacks: Sequence[keras.callbacks.Callback],
+    stopper: early_stopping.EarlyStopping | None = None,
     progress: Progress = Progress(),  # noqa: B008 - frozen
     quiet: bool = False,
 ) -> dict:
@@ -143,17 +150,18 @@ def fit(
         options: Length and batches.
         augmentation: Of the training images.
         callbacks: Of every stage.
+        stopper: One of the callbacks, which takes part in the last stage.
         progress: Where to start.
         quiet: Whether nothing is printed meanwhile.
 
     Returns:
-        What `procedure.finish` found out, perhaps nothing.
+        What `stopper` and `procedure.finish` found out, perhaps nothing.
 
     Raises:
         RunError: When the loss is not finite or an image is gone.
         UsageError: When there are fewer epochs than stages, or no frozen features.
     """
-    ends, start, parts = [], 0, procedure.stages
+    ends, start, parts, found = [], 0, procedure.stages, {}
     if options.cache_frozen_features and len(parts) > 1:
         raise errors.UsageError(
             "Received --cache_frozen_features for a method of several stages, each "
@@ -180,7 +188,13 @@ def fit(
                 "Resuming at step %d of %d.", progress.step, options.total_steps
             )
             start = progress.step
-        for steps in _split_at_epoch(start, end, options.steps_per_epoch):
+        stops = stopper if index + 1 == len(parts) else None
+        if stops:
+            stops.begin(start)
+        per_epoch = options.steps_per_epoch
+        for steps in training_epochs.split_at_epoch(start, end, per_epoch):
+            if stops and stops.has_stopped():
+                break
             dataset = read(
                 global_batch_size=options.batch_size,
                 total_steps=steps.stop,
@@ -188,9 +202,20 @@ def fit(
                 seed=options.seed,
             )
             first = []
-            if steps.start % options.steps_per_epoch:
+            if steps.start % per_epoch:
                 first = [epoch_metrics.EpochMetrics(progress.checkpoint)]
-            _fit_steps(trained, dataset, options, steps, [*first, *callbacks], quiet)
+            training_epochs.fit_steps(
+                trained,
+                dataset,
+                steps,
+                steps_per_epoch=per_epoch,
+                callbacks=[*first, *callbacks],
+                quiet=quiet,
+            )
+        if stops:
+            found = stops.restore(trained)
+        else:
+            weight_average.apply_average(trained)
         if index + 1 < len(parts):
             ends.append(model.get_weights())
             if progress.stage_ends is not None:
@@ -199,13 +224,13 @@ def fit(
                 )
         start = end
     if procedure.finish is None:
-        return {}
+        return found
 
     def measure() -> dict:
         labels = splits.validation.labels
         return evaluation.measure(score(splits.validation.paths).logits, labels)
 
-    return procedure.finish(model, ends, measure)
+    return {**found, **procedure.finish(model, ends, measure)}
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:
@@ -267,33 +292,3 @@ def _prepare(model, examples, image_options, options, augmentation):
         augmentation=augmentation,
         cache=options.cache,
     )
-
-
-def _split_at_epoch(start: int, end: int, steps_per_epoch: int) -> list[range]:
-    """Returns the rest of an epoch that was cut off, and the whole epochs after it."""
-    whole = min(end, -(-start // steps_per_epoch) * steps_per_epoch)
-    return [steps for steps in (range(start, whole), range(whole, end)) if steps]
-
-
-def _fit_steps(model, dataset, options, steps: range, callbacks, quiet) -> None:
-    # A bar that redraws itself would fill a log file with its frames.
-    verbose = 1 if sys.stdout.isatty() else 2
-    try:
-        model.fit(
-            dataset,
-            epochs=steps.stop // options.steps_per_epoch,
-            steps_per_epoch=min(options.steps_per_epoch, len(steps)),
-            initial_epoch=steps.start // options.steps_per_epoch,
-            callbacks=callbacks,
-            shuffle=False,  # the data set's order is its own
-            verbose=0 if quiet else verbose,
-        )
-    except tf.errors.NotFoundError as error:
-        missing = re.search(r"([^\n{}]+); No such file", str(error))
-        if missing is None:
-            raise
-        raise errors.RunError(
-            f"The image {missing.group(1).strip()} was there when the run began and is "
-            "gone; put it back and give the same command again: it goes on from the "
-            "last checkpoint."
-        ) from error

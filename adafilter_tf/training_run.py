@@ -60,6 +60,7 @@ def train(
     augmentation: augmentation_lib.Augmentation,
     safety: SafetyOptions,
     report: dict,
+    stopping: run_callbacks.StoppingOptions = run_callbacks.StoppingOptions(),  # noqa: B008
     log: run_callbacks.LoggingOptions = run_callbacks.LoggingOptions(),  # noqa: B008
 ) -> dict:
     """Trains, saves the model, scores it on test and writes the metrics.
@@ -75,6 +76,7 @@ def train(
         augmentation: Of the training images.
         safety: Checkpoints and rollbacks.
         report: Further entries of the metrics.
+        stopping: When the training ends early.
         log: What TensorBoard is told beside the curves.
 
     Returns:
@@ -103,6 +105,7 @@ def train(
     info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
     validate = validation.Validation(score, splits.validation, folder.start_gates)
     writer = event_writer.EventWriter(folder.tensorboard)
+    stopper = run_callbacks.create_stopper(stopping, folder)
 
     def attempt(path, info):
         clock = stopwatch.Stopwatch(info.train_seconds)
@@ -112,6 +115,7 @@ def train(
             splits,
             clock=clock,
             validate=validate,
+            stopper=stopper,
             writer=writer,
             options=options,
             log=log,
@@ -121,6 +125,7 @@ def train(
         found = fit(
             _slow_down(procedure, info.rollbacks),
             callbacks=callbacks,
+            stopper=stopper,
             progress=training.Progress(path, info.step, folder.checkpoints),
         )
         return found, clock, info.rollbacks
@@ -141,24 +146,23 @@ def train(
             raise
     model_file.save_model(model, folder.model)
     tested = score(splits.test.paths)
+    steps = stopper.last_step if stopper else options.total_steps
     metrics = {
         **report,
         "num_classes": num_classes,
         "num_train_examples": len(splits.train),
-        "steps": options.total_steps,
+        "steps": steps,
         "rollbacks": rollbacks,
         "train_seconds": clock.seconds,
-        "steps_per_second": options.total_steps / clock.seconds,
+        "steps_per_second": steps / clock.seconds,
         **training.count_parameters(model),
         **finished,
         **training.measure_split(score, splits.validation, "validation"),
         **training.measure_outputs(tested, splits.test.labels, "test"),
     }
-    writer.open(options.total_steps)
-    evaluation_images.write_images(
-        writer, "test", tested.logits, splits.test, options.total_steps
-    )
-    hyperparameters.write_result(writer, metrics, options.total_steps)
+    writer.open(steps)
+    evaluation_images.write_images(writer, "test", tested.logits, splits.test, steps)
+    hyperparameters.write_result(writer, metrics, steps)
     writer.close()
     projector.write_projector(
         folder.tensorboard,

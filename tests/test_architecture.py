@@ -48,9 +48,10 @@ FORBIDDEN_ELSEWHERE = {
     "modes",
     "run",
     "settings",
+    "training_settings",
     "absl.flags",
 }
-EXEMPT = {"cell", "flagfile", "flags", "modes", "run", "settings"}
+EXEMPT = {"cell", "flagfile", "flags", "modes", "run", "settings", "training_settings"}
 ENTRY_POINT = "run"
 
 

@@ -37,10 +37,9 @@ class Profiler(keras.callbacks.Callback):
         if self._taken == self._last:
             self._stop()
 
-    def on_epoch_end(self, epoch, logs=None):
+    def on_train_end(self, logs=None):
         """Stops early where the training ends before the last step."""
-        if epoch + 1 == self.params["epochs"]:
-            self._stop()
+        self._stop()
 
     def _stop(self) -> None:
         if self._is_recording:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 from absl import logging
 
-from adafilter_tf import errors, evaluation, untrusted
+from adafilter_tf import errors, evaluation, untrusted, weight_average
 from adafilter_tf.callbacks import gate_statistics
 from adafilter_tf.data import examples as examples_lib
 from adafilter_tf.models import choices
@@ -27,7 +27,8 @@ class Validation(keras.callbacks.Callback):
     Args:
         score: Made by `evaluation.create_scorer`.
         examples: The validation examples, not empty.
-        start_gates_path: File of the gates at the start; written when missing.
+        start_gates_path: File of the gates at the start; written when missing. None
+            does not look at the gates.
 
     Attributes:
         gate_statistics: Of the latest look; None for a model without gates.
@@ -38,20 +39,22 @@ class Validation(keras.callbacks.Callback):
         self,
         score: Callable[..., evaluation.Outputs],
         examples: examples_lib.Examples,
-        start_gates_path: str | os.PathLike,
+        start_gates_path: str | os.PathLike | None,
     ):
         super().__init__()
         self.gate_statistics: gate_statistics.GateStatistics | None = None
         self.outputs: evaluation.Outputs | None = None
         self._score = score
         self._examples = examples
-        self._path = pathlib.Path(start_gates_path)
+        self._path = pathlib.Path(start_gates_path) if start_gates_path else None
         self._start_gates: dict[str, np.ndarray] = {}
 
     def on_train_begin(self, logs=None):
         """Looks at the gates before the first step, or reads what was seen then."""
         gates = choices.list_gates(self.model)
         if not gates:
+            return
+        if self._path is None:
             return
         if self._path.exists():
             self._start_gates = self._read_start_gates(gates)
@@ -67,12 +70,13 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Scores every validation example once."""
-        self.outputs = outputs = self._score(self._examples.paths)
+        with weight_average.averaged(self.model):
+            self.outputs = outputs = self._score(self._examples.paths)
         metrics = evaluation.measure(outputs.logits, self._examples.labels)
         if logs is not None:
             logs["val_loss"] = metrics["loss"]
             logs["val_accuracy"] = metrics["accuracy"]
-        if outputs.gates:
+        if outputs.gates and self._path:
             self._look(outputs.gates)
 
     def _read_start_gates(self, gates: dict) -> dict[str, np.ndarray]:

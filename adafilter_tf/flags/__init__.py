@@ -10,6 +10,7 @@ import types
 from absl import flags
 
 from adafilter_tf.flags import (
+    comfort_flags,
     comparison_flags,
     data_flags,
     export_flags,
@@ -17,6 +18,7 @@ from adafilter_tf.flags import (
     method_flags,
     run_flags,
     safety_flags,
+    search_flags,
     tensorboard_flags,
     training_flags,
 )
@@ -26,8 +28,10 @@ MODULES = (
     data_flags,
     method_flags,
     training_flags,
+    comfort_flags,
     safety_flags,
     tensorboard_flags,
+    search_flags,
     comparison_flags,
     finished_run_flags,
     export_flags,

@@ -79,6 +79,19 @@ def _check_called_once(producer, tensor: keras.KerasTensor) -> None:
         )
 
 
+def assign_blocks(model: keras.Model) -> dict[str, str]:
+    """Returns the block of each layer, the blocks in order; see `group_blocks`.
+
+    The model may call layers more than once, as gated networks call their gates.
+    """
+    blocks, current = {}, "stem"
+    for layer in model.layers:
+        match = _BLOCK_NAME.match(layer.name)
+        current = match.group(1) if match else current
+        blocks[layer.name] = current
+    return blocks
+
+
 def group_blocks(model: keras.Model) -> dict[str, list[str]]:
     """Returns the model's blocks: block name to the names of its layers, in order.
 

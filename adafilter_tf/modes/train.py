@@ -14,6 +14,7 @@ from adafilter_tf import (
     settings,
     summary,
     training_run,
+    training_settings,
 )
 from adafilter_tf.data import image_record, manifest, splits, verification
 from adafilter_tf.data.examples import Splits
@@ -28,6 +29,7 @@ def run() -> None:
     run_export.check_formats(FLAGS.export_formats)
     settings.augmentation(FLAGS)  # a package that it needs may be missing
     settings.logging_options(FLAGS, FLAGS.method)  # and a value wrong
+    settings.stopping_options(FLAGS)
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
     if FLAGS.recipe:
         examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
@@ -68,7 +70,7 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
         model,
         examples,
         folder,
-        settings.make_procedure(FLAGS, method, strategy),
+        training_settings.make_procedure(FLAGS, method, strategy, examples.train),
         method=method,
         image_options=settings.image_options(FLAGS),
         options=settings.training_options(FLAGS, len(examples.train)),
@@ -80,6 +82,7 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
             "dataset": FLAGS.dataset,
             "seed": FLAGS.seed,
         },
+        stopping=settings.stopping_options(FLAGS),
         log=settings.logging_options(FLAGS, method),
     )
     _compare_with_published(method, metrics)

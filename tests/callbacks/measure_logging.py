@@ -18,7 +18,7 @@ import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
 import keras
 import tensorflow as tf
 
-from adafilter_tf import cell, evaluation, settings
+from adafilter_tf import cell, evaluation, settings, training_settings
 from adafilter_tf.callbacks import (
     evaluation_images,
     event_writer,
@@ -93,8 +93,8 @@ def main(folder: str) -> None:
     model = settings.build_model(values, values.method, 10, synchronized=False)
     images = settings.image_options(values)
     score = evaluation.create_scorer(model, **images, batch_size=values.batch_size)
-    settings.make_procedure(
-        values, values.method, tf.distribute.get_strategy()
+    training_settings.make_procedure(
+        values, values.method, tf.distribute.get_strategy(), splits.train
     ).compile(model, steps=1000, start_step=0)
     validate = validation.Validation(
         score, splits.validation, f"{folder}/start_gates.npz"

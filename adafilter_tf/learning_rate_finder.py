@@ -1,0 +1,143 @@
+"""Searches a learning rate on training images: the rate rises until the loss does."""
+
+import csv
+import dataclasses
+import os
+import pathlib
+
+import keras
+import matplotlib.figure
+import numpy as np
+
+from adafilter_tf import errors
+
+LOWEST, HIGHEST = 1e-6, 10.0
+_SMOOTHING = 0.9
+# The loss may rise to so many times its lowest value before the search ends.
+_TOLERANCE = 4.0
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RateSearch:
+    """What was found.
+
+    Attributes:
+        rates: Learning rate of the backbone at each step, [n].
+        losses: Loss of the batch of each step, [n].
+        smoothed: Their moving average, [n].
+        suggestion: The rate at which the smoothed loss falls fastest.
+        lowest: The rate at which it is lowest; a little more and it rises.
+    """
+
+    rates: np.ndarray
+    losses: np.ndarray
+    smoothed: np.ndarray
+    suggestion: float
+    lowest: float
+
+
+def rising_schedule(
+    learning_rate: float, total_steps: int, peak: float
+) -> keras.optimizers.schedules.LearningRateSchedule:
+    """Returns rates that rise by the same factor at each step.
+
+    Args:
+        learning_rate: Of this group of weights.
+        total_steps: Number of steps.
+        peak: The backbone's learning rate, which rises from `LOWEST` to `HIGHEST`;
+            other groups keep their ratio to it.
+    """
+    return keras.optimizers.schedules.ExponentialDecay(
+        LOWEST * learning_rate / peak,
+        decay_steps=max(1, total_steps - 1),
+        decay_rate=HIGHEST / LOWEST,
+    )
+
+
+class BatchLosses(keras.callbacks.Callback):
+    """Notes the loss of each step and ends when it has risen far above its lowest.
+
+    Attributes:
+        losses: Of each step so far.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.losses: list[float] = []
+        self._sum = 0.0
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Takes the batch's loss out of the running mean that Keras gives."""
+        new_sum = float(logs["loss"]) * (batch + 1)
+        self.losses.append(new_sum - self._sum)
+        self._sum = new_sum
+        smoothed = _smooth(np.array(self.losses))
+        if not np.isfinite(new_sum) or smoothed[-1] > _TOLERANCE * smoothed.min():
+            self.model.stop_training = True
+
+
+def evaluate_search(losses: list[float], total_steps: int) -> RateSearch:
+    """Returns what the losses of a search say.
+
+    Args:
+        losses: Of the steps that were taken, of which the last may be no number.
+        total_steps: Number of steps that were planned.
+
+    Raises:
+        RunError: When the loss did not fall.
+    """
+    losses = np.array(losses, np.float64)
+    losses = losses[: len(losses) if np.isfinite(losses).all() else -1]
+    exponents = np.arange(len(losses)) / max(1, total_steps - 1)
+    rates = LOWEST * (HIGHEST / LOWEST) ** exponents
+    smoothed = _smooth(losses)
+    if len(losses) < 3 or smoothed.argmin() < 2:
+        raise errors.RunError(
+            f"The loss did not fall in {len(losses)} steps; look whether the images "
+            "and labels belong together, or give more --finder_steps."
+        )
+    lowest = int(smoothed.argmin())
+    steepest = int(np.gradient(smoothed)[: lowest + 1].argmin())
+    return RateSearch(rates, losses, smoothed, rates[steepest], rates[lowest])
+
+
+def write_search(search: RateSearch, folder: str | os.PathLike) -> list[pathlib.Path]:
+    """Writes `learning_rates.csv` and `learning_rates.png`; returns their paths."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    table, plot = folder / "learning_rates.csv", folder / "learning_rates.png"
+    with open(table, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["learning_rate", "loss", "smoothed_loss"])
+        columns = (search.rates, search.losses, search.smoothed)
+        writer.writerows(np.stack(columns, axis=1).tolist())
+    figure = matplotlib.figure.Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.add_subplot()
+    axes.plot(search.rates, search.losses, color="0.8", label="loss of the batch")
+    axes.plot(search.rates, search.smoothed, label="smoothed")
+    axes.axvline(
+        search.suggestion,
+        color="tab:green",
+        label=f"fastest fall {search.suggestion:.2g}",
+    )
+    axes.axvline(
+        search.lowest, color="tab:red", ls=":", label=f"lowest {search.lowest:.2g}"
+    )
+    axes.set(
+        xscale="log",
+        xlabel="learning rate of the backbone",
+        ylabel="training loss",
+        ylim=(0, 1.2 * search.smoothed[: len(search.smoothed) // 2 + 1].max()),
+    )
+    axes.legend()
+    figure.savefig(plot, dpi=100)
+    return [table, plot]
+
+
+def _smooth(losses: np.ndarray) -> np.ndarray:
+    """Returns the moving average from the start on, without its pull to 0."""
+    averages, average = [], 0.0
+    for count, loss in enumerate(losses, 1):
+        average = _SMOOTHING * average + (1 - _SMOOTHING) * loss
+        averages.append(average / (1 - _SMOOTHING**count))
+    return np.array(averages)

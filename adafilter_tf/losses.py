@@ -1,0 +1,75 @@
+"""The loss of a classifier, and what a class weighs in it."""
+
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+CLASS_WEIGHTS = ("none", "balanced")
+
+
+class WeightedCrossentropy(keras.losses.Loss):
+    """Cross-entropy of logits in which each class has a weight.
+
+    loss = -sum_k w_k y_k log p_k, so that a label mixed of two classes costs what each
+    of them costs, in its share.
+
+    Args:
+        class_weights: K weights, 0 or greater.
+        label_smoothing: Share of a label that is spread over all classes.
+        name: Of the loss.
+    """
+
+    def __init__(
+        self,
+        class_weights: Sequence[float],
+        label_smoothing: float = 0.0,
+        name: str = "weighted_crossentropy",
+    ):
+        super().__init__(name=name)
+        self.class_weights = [float(weight) for weight in class_weights]
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        """Returns the loss [B] of labels [B, K] and logits [B, K]."""
+        num_classes = len(self.class_weights)
+        y_true = keras.ops.cast(y_true, y_pred.dtype)
+        y_true = (
+            1 - self.label_smoothing
+        ) * y_true + self.label_smoothing / num_classes
+        weights = keras.ops.cast(self.class_weights, y_pred.dtype)
+        log_p = keras.ops.log_softmax(y_pred, axis=-1)
+        return -keras.ops.sum(weights * y_true * log_p, axis=-1)
+
+
+def create_loss(
+    class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
+) -> keras.losses.Loss:
+    """Returns the cross-entropy of one-hot or mixed labels and logits.
+
+    Args:
+        class_weights: One for each class; None weighs all the same.
+        label_smoothing: Share of a label that is spread over all classes (Szegedy et
+            al. 2016, arXiv 1512.00567, section 7).
+    """
+    if class_weights is None:
+        return keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=label_smoothing
+        )
+    return WeightedCrossentropy(class_weights, label_smoothing)
+
+
+def balance_classes(counts: np.ndarray) -> list[float]:
+    """Returns weights by which all classes weigh the same in a pass over the examples.
+
+    w_k = n / (K n_k), as scikit-learn's "balanced"; their mean over the examples is 1.
+
+    Args:
+        counts: Number of training examples of each class, int [K]. A class without any
+            has the weight 1 and does not count in K.
+    """
+    counts = np.asarray(counts, np.float64)
+    present = counts > 0
+    weights = np.ones(len(counts))
+    weights[present] = counts.sum() / (present.sum() * counts[present])
+    return weights.tolist()

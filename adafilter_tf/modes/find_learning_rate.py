@@ -1,0 +1,68 @@
+"""--mode=find_learning_rate: a learning rate from a short run on training images."""
+
+import functools
+import pathlib
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+from adafilter_tf import errors, learning_rate_finder, settings, training_settings
+from adafilter_tf.data import verification
+from adafilter_tf.modes import dry_run
+
+FLAGS = flags.FLAGS
+
+
+def run() -> None:
+    """Raises the rate step by step; writes table and plot, prints a suggestion."""
+    folder = pathlib.Path(FLAGS.output_dir)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise errors.UsageError(
+            f"Received --output_dir={folder}, which is not an empty folder; choose a "
+            "new one for --mode=find_learning_rate."
+        )
+    if not FLAGS.learning_rate:
+        raise errors.UsageError(
+            "Received --learning_rate=0; the other rates keep their ratio to it, so "
+            "it must be above 0."
+        )
+    settings.resolve_defaults(FLAGS)
+    splits = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+    splits, _ = verification.verify_images(
+        splits,
+        settings.bad_image_rule(FLAGS),
+        channels=settings.image_options(FLAGS)["channels"],
+    )
+    keras.utils.set_random_seed(FLAGS.seed)
+    steps = FLAGS.finder_steps
+    model = settings.build_model(
+        FLAGS, FLAGS.method, len(splits.train.class_names), synchronized=False
+    )
+    procedure = training_settings.make_procedure(
+        FLAGS, FLAGS.method, tf.distribute.get_strategy(), splits.train
+    )
+    procedure.stages[-1].begin(model)
+    procedure.compile(
+        model,
+        steps=steps,
+        start_step=0,
+        make_schedule=functools.partial(_rise, peak=FLAGS.learning_rate),
+    )
+    losses = learning_rate_finder.BatchLosses()
+    dataset = dry_run.make_dataset(splits.train, steps)
+    model.fit(dataset, verbose=2, shuffle=False, callbacks=[losses])
+    search = learning_rate_finder.evaluate_search(losses.losses, steps)
+    paths = learning_rate_finder.write_search(search, folder)
+    ratio = FLAGS.head_learning_rate / FLAGS.learning_rate
+    print(
+        f"The loss falls fastest at --learning_rate={search.suggestion:.2g} "
+        f"--head_learning_rate={search.suggestion * ratio:.2g} and is lowest at "
+        f"{search.lowest:.2g}, after {len(search.rates)} steps on training images."
+    )
+    print("\n".join(map(str, paths)))
+
+
+def _rise(learning_rate, options, total_steps, *, peak):
+    del options
+    return learning_rate_finder.rising_schedule(learning_rate, total_steps, peak)

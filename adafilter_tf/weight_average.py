@@ -1,0 +1,48 @@
+"""The moving average of the weights, which Keras' optimizers keep, in their place."""
+
+import contextlib
+from collections.abc import Iterator
+
+import keras
+
+
+@contextlib.contextmanager
+def averaged(model: keras.Model) -> Iterator[None]:
+    """Gives a model its averaged weights within the context, if its optimizer has any.
+
+    Afterwards its own are back, bit by bit. `keras.callbacks.SwapEMAWeights` exchanges
+    them by sums, whose rounding a resumed run would not repeat.
+    """
+    pairs = _list_pairs(model)
+    kept = [keras.ops.convert_to_numpy(weight) for weight, _ in pairs]
+    apply_average(model)
+    try:
+        yield
+    finally:
+        for (weight, _), own in zip(pairs, kept, strict=True):
+            weight.assign(own)
+
+
+def apply_average(model: keras.Model) -> None:
+    """Gives a model its averaged weights, if its optimizer has any.
+
+    Moving statistics of batch norms stay: they are averages over steps themselves.
+    """
+    for weight, average in _list_pairs(model):
+        weight.assign(keras.ops.convert_to_numpy(average))
+
+
+def _list_pairs(model) -> list[tuple[keras.Variable, keras.Variable]]:
+    optimizer = getattr(model, "optimizer", None)
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    return [
+        pair
+        for member in getattr(optimizer, "optimizers", ())
+        # A member without weights, as that of gates where there are none, is not built.
+        if member.use_ema and member.built
+        for pair in zip(
+            member._trainable_variables,
+            member._model_variables_moving_average,
+            strict=True,
+        )
+    ]

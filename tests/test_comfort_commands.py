@@ -1,0 +1,71 @@
+"""--dry_run and the flags that are refused, as a user meets them."""
+
+import pytest
+
+from tests.test_run import QUICK, assert_error, command, make_images
+
+__all__ = ["command"]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    return make_images(tmp_path_factory.mktemp("images"))
+
+
+def test_dry_run_says_what_to_expect_and_leaves_nothing(command, images, tmp_path):
+    folder = tmp_path / "run"
+    code, out, err = command(
+        *QUICK, f"--dataset=folder:{images}", f"--output_dir={folder}", "--dry_run"
+    )
+    assert code == 0, err
+    assert not folder.exists()
+    assert "--gate_from=stage3" in out.splitlines()
+    assert "Images: train 4, validation 4, test 4; 2 classes" in out
+    assert "2 epochs of 2, 4 in all" in out
+    for part in ("parameters", "ms a step", "GiB of the host", "MiB, 3 are kept"):
+        assert part in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--monitor=validation_loss"], ["without --early_stopping_patience"]),
+        (["--accumulation_steps=9"], ["--accumulation_steps=9 for 4 steps"]),
+        (["--profile_steps=7"], ["--profile_steps=7; needed are the first and the"]),
+        (["--mode=predict", "--dry_run"], ["--dry_run with --mode=predict"]),
+        (["--mode=search"], ["needs --search: FLAG=log:LOW..HIGH"]),
+        (
+            ["--mode=search", "--search=lerning_rate=0..1"],
+            ["Unknown command line flag 'lerning_rate'"],
+        ),
+        (["--mode=search", "--search=seed=1|2"], ["--search=seed=..."]),
+        (
+            ["--mode=search", "--search=learning_rate=-1..1"],
+            ["--learning_rate=-1.0: -1.0 is not a non-negative number"],
+        ),
+        (["--mode=find_learning_rate", "--learning_rate=0"], ["must be above 0"]),
+    ],
+)
+def test_what_cannot_run_is_refused(command, images, tmp_path, arguments, parts):
+    folder = tmp_path / "run"
+    result = command(
+        *QUICK,
+        f"--dataset=folder:{images}",
+        f"--output_dir={folder}",
+        *arguments,
+    )
+    assert_error(result, 2, *parts)
+
+
+def test_search_over_other_files_is_refused(command, images, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    for mode in ("search", "find_learning_rate"):
+        result = command(
+            *QUICK,
+            f"--dataset=folder:{images}",
+            f"--output_dir={tmp_path}",
+            f"--mode={mode}",
+            "--search=learning_rate=0.1..1",
+        )
+        assert_error(result, 2, "which is not an empty folder")
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
