@@ -127,5 +127,6 @@ def check_classes(dataset: str, source: dict[str, Examples]) -> None:
         found = [class_names[i] for i in np.flatnonzero(trained)]
         raise errors.UsageError(
             f"dataset={dataset} has {len(found)} class with training images "
-            f"({', '.join(found) or 'none'}); a classifier needs at least two."
+            f"({', '.join(found) or 'none'}); a classifier needs at least two: add "
+            "images of another class, in a folder or under a label of its own."
         )

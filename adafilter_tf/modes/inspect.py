@@ -19,6 +19,11 @@ def run() -> None:
     folder = pathlib.Path(FLAGS.output_dir)
     _check_folder(folder)
     source = sources.read_source(FLAGS.dataset, **settings.source_options(FLAGS))
+    if not any(len(examples) for examples in source.values()):
+        raise errors.UsageError(
+            f"dataset={FLAGS.dataset} has no image; folder:PATH needs one subfolder of "
+            ".jpg, .jpeg or .png files per class."
+        )
     splits, problem = _make_splits(source)
     images = facts.collect_images(
         source, splits, manifest.default_path(FLAGS.dataset, FLAGS.data_dir)

@@ -116,7 +116,10 @@ def test_folder_of_something_else_is_left_alone(inspect, images, tmp_path):
 
 
 def test_folder_without_images_is_a_usage_error(inspect, tmp_path):
-    (tmp_path / "none" / "a").mkdir(parents=True)
+    (tmp_path / "none").mkdir()
+    result = inspect(f"--dataset=folder:{tmp_path / 'none'}")
+    command_line.assert_error(result, 2, "has no image; folder:PATH needs one sub")
+    (tmp_path / "none" / "a").mkdir()
     result = inspect(f"--dataset=folder:{tmp_path / 'none'}")
     command_line.assert_error(result, 2, "Class folder", "has no image")
     assert not (tmp_path / "look").exists()
