@@ -100,6 +100,8 @@ def _describe(results, settings, values) -> None:
 
 def _measure_forms(results, settings, values, folder: pathlib.Path) -> None:
     forms = inference.build_forms(settings, values.run)
+    results.add(("image_dependent_fraction", "exported"), forms.dependent_fraction)
+    results.add(("changed_fraction", "exported"), forms.changed_fraction)
     if "inference" in values.sections:
         sizes = [int(size) for size in values.inference_batch_sizes]
         times = inference.measure(

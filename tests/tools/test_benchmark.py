@@ -99,13 +99,17 @@ def test_training_and_files_are_measured():
     )
     assert data["parameters"]["plain"] == plain.count_params()
     assert data["file_bytes"]["gated"] > 4 * data["parameters"]["gated"]
+    assert data["parameters"]["exported"] < data["parameters"]["gated"]
 
 
 def test_inference_is_measured_at_each_batch_size():
     data = benchmark.run(parse("--sections=inference")).to_dict()
     assert list(data["inference_ratio"]) == ["batch_1", "batch_3"]
     assert data["inference_ratio"]["batch_3"]["plain"] == 1.0
-    assert data["inference_ratio"]["batch_3"]["gated"] > 0
+    forms = ["plain", "gated", "exported", "plain_exported"]
+    assert list(data["inference_ratio"]["batch_3"]) == forms
+    assert min(data["inference_seconds"]["batch_3"].values()) > 0
+    assert 0 <= data["image_dependent_fraction"]["exported"] <= 1
 
 
 def test_input_is_measured():

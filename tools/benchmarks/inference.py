@@ -13,6 +13,7 @@ from adafilter_tf.models import folding
 from tools.benchmarks import interleaving, subjects
 
 PLAIN = "plain"
+_CROP_FRACTION = 0.875  # the command line's default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -20,17 +21,25 @@ class Forms:
     """A network in each of its forms.
 
     Attributes:
-        models: `plain` is the backbone with a head, `gated` the gated network;
-            `plain_exported` and `exported` are what an export makes of each. Without a
-            run the gates are of random weights, and only what no image can change is
-            folded.
+        models: `plain` is the backbone with a head, `gated` the gated network,
+            `exported` what its export computes, and `plain_exported` the backbone after
+            the same folding, so that folded batch norms are nobody's merit.
+        dependent_fraction: Share of the filters whose gate depends on the image, in
+            `exported`.
+        changed_fraction: Share of the run's validation predictions that `exported`
+            changes; None for a random network.
     """
 
     models: dict[str, keras.Model]
+    dependent_fraction: float
+    changed_fraction: float | None
 
 
 def build_forms(settings: subjects.Settings, run: str | None = None) -> Forms:
     """Returns the forms of a run's network, or of one with random weights.
+
+    A run is folded as at export, calibrated on its training images and tried on its
+    validation images; of a random network only what no image can change is folded.
 
     Args:
         settings: Of the benchmark; a run must have its image size.
@@ -42,18 +51,16 @@ def build_forms(settings: subjects.Settings, run: str | None = None) -> Forms:
     plain = subjects.build_model(settings, subjects.REFERENCE)
     if run is None:
         gated = subjects.build_model(settings, "adafilter")
-        folded = folding.fold(gated)
+        folded, changed = folding.fold(gated), None
     else:
-        gated = _open_run(settings, pathlib.Path(run))
-        folded = _fold_run(gated, settings, pathlib.Path(run))
-    return Forms(
-        {
-            PLAIN: plain,
-            "plain_exported": folding.fold(plain).model,
-            "gated": gated,
-            "exported": folded.model,
-        }
-    )
+        gated, folded, changed = _open_run(settings, pathlib.Path(run))
+    models = {
+        PLAIN: plain,
+        "gated": gated,
+        "exported": folded.model,
+        "plain_exported": folding.fold(plain).model,
+    }
+    return Forms(models, folded.dependent_fraction, changed)
 
 
 def measure(
@@ -86,22 +93,8 @@ def save_files(forms: Forms, folder: pathlib.Path) -> dict[str, pathlib.Path]:
     return paths
 
 
-def _fold_run(model, settings: subjects.Settings, root: pathlib.Path):
-    """Folds a run's network as its export does, with the whole image as the crop."""
-    folded, _ = fold_run.fold_model(
-        model,
-        splits.read_splits(run_dir.RunDir(root).splits),
-        fold_run.FoldOptions(),
-        image_options={
-            "image_size": settings.image_size,
-            "channels": model.input.shape[-1],
-            "crop_fraction": 1.0,
-        },
-    )
-    return folded
-
-
 def _open_run(settings: subjects.Settings, root: pathlib.Path):
+    """Returns a run's network, its export's, and the share of changed predictions."""
     folder = run_dir.RunDir(root)
     if not folder.model.exists():
         raise errors.RunError(
@@ -115,4 +108,14 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
             f"The run in {root} has images of {size} pixels and the benchmark of "
             f"{settings.image_size}; give --image_size={size} and its --backbone."
         )
-    return model
+    folded, report = fold_run.fold_model(
+        model,
+        splits.read_splits(folder.splits),
+        fold_run.FoldOptions(),
+        image_options={
+            "image_size": size,
+            "channels": channels,
+            "crop_fraction": _CROP_FRACTION,
+        },
+    )
+    return model, folded, report.changed_predictions / report.validation_images
