@@ -163,8 +163,9 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
         values, _load_source(values.dataset, **settings.source_options(values))
     )
     keras.utils.set_random_seed(values.seed)
+    strategy = tf.distribute.get_strategy()
     model = settings.build_model(
-        values, values.method, len(splits.train.class_names), synchronized=False
+        values, values.method, len(splits.train.class_names), strategy=strategy
     )
     score = evaluation.create_scorer(
         model, **settings.image_options(values), batch_size=values.batch_size
@@ -181,9 +182,7 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     finished = training.fit(
         model,
         splits,
-        training_settings.make_procedure(
-            values, values.method, tf.distribute.get_strategy(), splits.train
-        ),
+        training_settings.make_procedure(values, values.method, strategy, splits.train),
         score=score,
         image_options=settings.image_options(values),
         options=settings.training_options(values, len(splits.train)),

@@ -19,6 +19,8 @@ import numpy as np
 from absl import logging
 
 from adafilter_tf import errors, untrusted
+from adafilter_tf import workers as workers_lib
+from adafilter_tf.workers import Workers
 
 _FILES = ("arrays.npz", "metrics.npz")
 _MAX_INFO_BYTES = 1 << 16
@@ -49,20 +51,31 @@ def save_checkpoint(
     info: CheckpointInfo,
     *,
     keep: int = 3,
+    workers: Workers = workers_lib.ALONE,
 ) -> None:
     """Writes a checkpoint of a compiled model and drops all but the newest.
+
+    Of several workers the chief writes; all of them ask for it.
 
     Args:
         folder: Of the checkpoints of one training; made when missing.
         model: Compiled.
         info: What the checkpoint says of itself.
         keep: Number of checkpoints that stay, at least 1.
+        workers: Of the run.
 
     Raises:
         NonFiniteError: When a weight is not finite; nothing is written then.
         RunError: When it cannot be written, on a full disk for instance; the earlier
             checkpoints are whole then.
     """
+    # Each worker has a part of what the metrics counted; reading them adds it up.
+    metrics = [keras.ops.convert_to_numpy(value) for value in model.metrics_variables]
+    target = pathlib.Path(folder) / _name(info.step)
+    workers.ask_chief(lambda: _write(target, model, metrics, info, keep))
+
+
+def _write(target, model, metrics, info, keep) -> None:
     arrays = [keras.ops.convert_to_numpy(variable) for variable in _variables(model)]
     for variable, array in zip(_variables(model), arrays, strict=True):
         if not np.all(np.isfinite(array)):
@@ -70,12 +83,11 @@ def save_checkpoint(
                 f"The weight {variable.path} is not finite at step {info.step}; no "
                 "checkpoint of it was written."
             )
-    target = pathlib.Path(folder) / _name(info.step)
     temporary = target.with_name(f".{target.name}.writing")
     shutil.rmtree(temporary, ignore_errors=True)
     try:
         temporary.mkdir(parents=True)
-        for name, content in zip(_FILES, (arrays, _metrics(model)), strict=True):
+        for name, content in zip(_FILES, (arrays, metrics), strict=True):
             with open(temporary / name, "wb") as file:
                 np.savez(file, *content)
                 _sync(file)
@@ -124,7 +136,11 @@ def load_arrays(path: pathlib.Path) -> list[np.ndarray]:
 
 
 def find_checkpoint(
-    folder: str | os.PathLike, *, method: str, num_classes: int
+    folder: str | os.PathLike,
+    *,
+    method: str,
+    num_classes: int,
+    workers: Workers = workers_lib.ALONE,
 ) -> tuple[pathlib.Path, CheckpointInfo] | None:
     """Returns the newest whole checkpoint and what it says of itself.
 
@@ -132,6 +148,7 @@ def find_checkpoint(
         folder: As given to `save_checkpoint`; need not exist.
         method: The method that is to own it.
         num_classes: K.
+        workers: Of the run; the chief looks.
 
     Returns:
         Folder of the checkpoint and its info, or None when there is none. A damaged
@@ -140,6 +157,14 @@ def find_checkpoint(
     Raises:
         RunError: When the checkpoint belongs to another method or number of classes.
     """
+    found = workers.ask_chief(lambda: _find(folder, method, num_classes))
+    if found is None:
+        return None
+    path, fields = found
+    return pathlib.Path(path), CheckpointInfo(**fields)
+
+
+def _find(folder, method, num_classes) -> tuple[str, dict] | None:
     for path in sorted(pathlib.Path(folder).glob("step_*"), reverse=True):
         try:
             info = _read_info(path)
@@ -151,18 +176,20 @@ def find_checkpoint(
             )
             continue
         _check_owner(path, info, method, num_classes)
-        return path, info
+        return str(path), dataclasses.asdict(info)
     return None
 
 
-def load_checkpoint(path: pathlib.Path, model: keras.Model) -> None:
+def load_checkpoint(
+    path: pathlib.Path, model: keras.Model, workers: Workers = workers_lib.ALONE
+) -> None:
     """Gives a model, compiled as when it was saved, a checkpoint's variables.
 
     Raises:
         RunError: When the checkpoint belongs to another architecture.
     """
     variables = _variables(model)
-    arrays = load_arrays(path / "arrays.npz")
+    arrays = workers.ask_chief(lambda: load_arrays(path / "arrays.npz"))
     expected = [(tuple(each.shape), str(each.dtype)) for each in variables]
     if expected != [(array.shape, str(array.dtype)) for array in arrays]:
         raise errors.RunError(
@@ -193,20 +220,15 @@ def _read_info(path: pathlib.Path) -> CheckpointInfo:
     return info
 
 
-def load_metrics(path: pathlib.Path, model: keras.Model) -> None:
+def load_metrics(
+    path: pathlib.Path, model: keras.Model, workers: Workers = workers_lib.ALONE
+) -> None:
     """Gives a model's metrics what they had counted of the checkpoint's epoch."""
-    arrays = load_arrays(path / "metrics.npz")
-    expected = [value.shape for value in _metrics(model)]
+    arrays = workers.ask_chief(lambda: load_arrays(path / "metrics.npz"))
+    expected = [tuple(value.shape) for value in model.metrics_variables]
     if [array.shape for array in arrays] == expected:
-        for variable, array in zip(model.metrics_variables, arrays, strict=False):
-            variable.assign(array)
-
-
-def _metrics(model: keras.Model) -> list[np.ndarray]:
-    # Those of several replicas are sums that cannot be set from outside of them.
-    if getattr(model.distribute_strategy, "num_replicas_in_sync", 1) > 1:
-        return []
-    return [keras.ops.convert_to_numpy(value) for value in model.metrics_variables]
+        for variable, array in zip(model.metrics_variables, arrays, strict=True):
+            variable.assign(array)  # TensorFlow gives each replica an equal part
 
 
 def _name(step: int) -> str:

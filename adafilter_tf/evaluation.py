@@ -1,11 +1,14 @@
 """Exact evaluation: every example scored once, whatever the batch and the replicas."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 
+from adafilter_tf import distribution
 from adafilter_tf.data import pipeline
 from adafilter_tf.models import choices
 
@@ -25,45 +28,67 @@ class Outputs:
 
 
 def create_scorer(
-    model: keras.Model,
-    *,
-    image_size: int,
-    channels: int,
-    crop_fraction: float,
-    batch_size: int,
+    model: keras.Model, *, batch_size: int, **image_options
 ) -> Callable[[Sequence[str]], Outputs]:
     """Returns a function from image paths to the model's outputs, in their order.
 
-    The function is traced once, reads the model's current weights and computes on the
-    devices of the strategy that holds the model.
-
     Args:
         model: Pixels [B, S, S, C] to logits [B, K], gated or not.
-        image_size: S, in pixels.
-        channels: C.
-        crop_fraction: See `preprocessing.preprocess_for_evaluation`.
-        batch_size: Images per step over all replicas.
+        batch_size: See `create_predictor`.
+        **image_options: See `create_predictor`.
     """
     gates = {
         name: keras.ops.cast(gate, "float16")
         for name, gate in choices.list_gates(model).items()
     }
-    with model.distribute_strategy.scope():
-        scored = keras.Model(model.input, {"logits": model.output, "gates": gates})
+    outputs = {"logits": model.output, "gates": gates}
+    predict = create_predictor(model, outputs, batch_size=batch_size, **image_options)
+    return lambda paths: Outputs(**predict(paths))
 
-    def score(paths: Sequence[str]) -> Outputs:
-        dataset = pipeline.evaluation_dataset(
+
+def create_predictor(
+    model: keras.Model,
+    outputs,
+    *,
+    image_size: int,
+    channels: int,
+    crop_fraction: float,
+    batch_size: int,
+) -> Callable[[Sequence[str]], Any]:
+    """Returns a function from image paths to any outputs in a model, in their order.
+
+    The function is traced once, reads the model's current weights and computes on the
+    devices of the strategy that holds the model. Of several workers all must call it,
+    and all have every result.
+
+    Args:
+        model: Of pixels [B, S, S, C].
+        outputs: Tensors of the model, in any nested structure.
+        image_size: S, in pixels.
+        channels: C.
+        crop_fraction: See `preprocessing.preprocess_for_evaluation`.
+        batch_size: Images per step over all replicas.
+    """
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        seen = keras.Model(model.input, outputs)
+
+    def predict(paths: Sequence[str]):
+        make_dataset = functools.partial(
+            pipeline.evaluation_dataset,
             paths,
             image_size=image_size,
             channels=channels,
             crop_fraction=crop_fraction,
             batch_size=batch_size,
         )
-        outputs = scored.predict(dataset, verbose=0)
-        outputs = keras.tree.map_structure(lambda array: array[: len(paths)], outputs)
-        return Outputs(outputs["logits"], outputs["gates"])
+        batches = distribution.distribute(strategy, batch_size, make_dataset)
+        # Keras does not know the number of batches of several workers.
+        steps = distribution.count_steps_per_pass(len(paths), batch_size)
+        arrays = seen.predict(batches, steps=steps, verbose=0)
+        return keras.tree.map_structure(lambda array: array[: len(paths)], arrays)
 
-    return score
+    return predict
 
 
 def measure(logits: np.ndarray, labels: Sequence[int]) -> dict[str, float]:

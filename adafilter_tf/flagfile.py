@@ -28,6 +28,7 @@ UNRECORDED = (
     "data_dir",
     "cache",
     "devices",
+    "distribution",
     "log_every",
     "profile_steps",
     "dry_run",

@@ -9,11 +9,48 @@ import keras
 import tensorflow as tf
 from absl import logging
 
-from adafilter_tf import errors
+from adafilter_tf import distribution, errors
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.models import trunk
+
+
+def prepare(
+    model: keras.Model,
+    examples: Examples,
+    image_options: dict,
+    options,
+    augmentation: augmentation_lib.Augmentation,
+) -> tuple[keras.Model, Callable[..., tf.data.Dataset]]:
+    """Returns what is trained and what gives its batches: images, or their features.
+
+    Args:
+        model: Of the run.
+        examples: The training examples.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        options: See `training.TrainingOptions`.
+        augmentation: Of the training images.
+
+    Raises:
+        UsageError: See `cache`.
+        RunError: See `cache`.
+    """
+    if options.cache_frozen_features:
+        return cache(
+            model,
+            examples,
+            image_options=image_options,
+            batch_size=options.batch_size,
+            augmentation=augmentation,
+        )
+    return model, functools.partial(
+        pipeline.training_dataset,
+        examples,
+        **image_options,
+        augmentation=augmentation,
+        cache=options.cache,
+    )
 
 
 def cache(
@@ -40,7 +77,8 @@ def cache(
         features that the frozen layers would make of the batches of images.
 
     Raises:
-        UsageError: With augmentation, or when the first layers train.
+        UsageError: With augmentation, on several workers, or when the first layers
+            train.
         RunError: When the features do not fit into the free memory.
     """
     if augmentation != augmentation_lib.Augmentation():
@@ -49,6 +87,11 @@ def cache(
             "features of an image in each epoch; remove one of the two: "
             "--random_resized_crop_min_area, --horizontal_flip, --randaugment and "
             "--mixup_alpha at their defaults change nothing."
+        )
+    if distribution.is_multi_worker(model.distribute_strategy):
+        raise errors.UsageError(
+            "Received --cache_frozen_features on several workers, which it cannot do "
+            "yet; leave it out, or train on one machine."
         )
     with model.distribute_strategy.scope():
         parts = trunk.split_trunk(model)

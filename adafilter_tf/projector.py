@@ -10,6 +10,8 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins import projector
 
+from adafilter_tf import evaluation
+from adafilter_tf import workers as workers_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples, show_path
 from adafilter_tf.models import choices
@@ -26,6 +28,7 @@ def write_projector(
     *,
     image_options: dict,
     batch_size: int,
+    workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> None:
     """Writes the points that the projector shows, with labels and thumbnails.
 
@@ -39,32 +42,36 @@ def write_projector(
         examples: Of which at most `MAX_IMAGES`, evenly spaced, are shown.
         image_options: `image_size`, `channels` and `crop_fraction`.
         batch_size: Images per step over all replicas.
+        workers: Of the run; all of them predict, the chief writes.
     """
     folder = pathlib.Path(log_dir)
     shown = np.unique(
         np.linspace(0, len(examples) - 1, min(len(examples), MAX_IMAGES)).astype(int)
     )
     examples = examples.take(shown)
-    dataset = pipeline.evaluation_dataset(
-        examples.paths, **image_options, batch_size=batch_size
+    predict = evaluation.create_predictor(
+        model,
+        {
+            "features": model.get_layer("head").input,
+            "gates": choices.list_gates(model),
+        },
+        **image_options,
+        batch_size=batch_size,
     )
-    with model.distribute_strategy.scope():
-        seen = keras.Model(
-            model.input,
-            {
-                "features": model.get_layer("head").input,
-                "gates": choices.list_gates(model),
-            },
-        )
-    outputs = seen.predict(dataset, verbose=0)
-    points = {"features": outputs["features"][: len(examples)]}
+    outputs = predict(examples.paths)
+    if not workers.is_chief:
+        return
+    points = {"features": outputs["features"]}
     gates = list(outputs["gates"].values())
     if gates:
-        gates = _choose_gates(np.concatenate(gates, axis=1)[: len(examples)])
+        gates = _choose_gates(np.concatenate(gates, axis=1))
         if gates.shape[1]:
             points["gates"] = gates
     folder.mkdir(parents=True, exist_ok=True)
     _write_labels(folder / "projector_labels.tsv", examples)
+    dataset = pipeline.evaluation_dataset(
+        examples.paths, **image_options, batch_size=batch_size
+    )
     _draw_sprite(dataset, len(examples)).save(folder / "projector_sprite.png")
     config = projector.ProjectorConfig()
     for name, array in points.items():

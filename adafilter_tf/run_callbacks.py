@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import keras
 
 from adafilter_tf import checkpointing, run_dir, training
+from adafilter_tf import workers as workers_lib
 from adafilter_tf.callbacks import (
     checkpoint,
     early_stopping,
@@ -81,11 +82,13 @@ def create_callbacks(
     log: LoggingOptions,
     checkpoints: checkpoint.CheckpointOptions,
     is_preempted: Callable[[], bool],
+    workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> list[keras.callbacks.Callback]:
     """Returns the callbacks in the order in which they see the end of an epoch.
 
     The clock stops first; what is not finite ends the run before it is saved; the
-    validation's results are there for those that write them down.
+    validation's results are there for those that write them down. Of several workers
+    the chief alone has those that only write.
 
     Args:
         folder: Of the run.
@@ -98,7 +101,8 @@ def create_callbacks(
         options: Length and batches.
         log: What TensorBoard is told.
         checkpoints: When they are written.
-        is_preempted: Whether the run is to end.
+        is_preempted: Whether this worker is to end.
+        workers: Of the run.
     """
     list_batch = functools.partial(
         pipeline.list_batch,
@@ -106,15 +110,27 @@ def create_callbacks(
         global_batch_size=options.batch_size,
         seed=options.seed,
     )
+    finite = finite_loss.FiniteLoss(list_batch)
+    saver = checkpoint.Checkpoint(
+        folder.checkpoints,
+        info,
+        clock,
+        checkpoints,
+        is_preempted,
+        finite.explain,
+        workers,
+    )
+    callbacks = [clock, finite, validate]
+    if not workers.is_chief:
+        return [*callbacks, saver]
     logger = tensorboard.TensorBoardLogger(
         writer,
         gate_statistics=lambda: validate.gate_statistics,
         log_every=options.log_every,
         steps_per_epoch=options.steps_per_epoch,
     )
-    finite = finite_loss.FiniteLoss(list_batch)
-    callbacks = [clock, finite, validate, logger]
     callbacks += [
+        logger,
         hyperparameters.HyperParameters(writer, log.hyperparameters),
         evaluation_images.EvaluationImages(writer, validate, splits.validation),
     ]
@@ -122,7 +138,4 @@ def create_callbacks(
         callbacks.append(stopper)
     if log.profile_steps:
         callbacks.append(profiler.Profiler(writer.log_dir, *log.profile_steps))
-    saver = checkpoint.Checkpoint(
-        folder.checkpoints, info, clock, checkpoints, is_preempted, finite.explain
-    )
     return [*callbacks, saver]

@@ -87,7 +87,7 @@ def source_options(values: flags.FlagValues) -> dict:
 
 
 def build_model(
-    values: flags.FlagValues, method: str, num_classes: int, *, synchronized: bool
+    values: flags.FlagValues, method: str, num_classes: int, *, strategy
 ) -> keras.Model:
     """Returns a method's uncompiled model on the run's backbone.
 
@@ -95,17 +95,20 @@ def build_model(
         values: Of the run.
         method: A key of METHODS.
         num_classes: K.
-        synchronized: Whether replicas share the statistics of batch norms.
+        strategy: In whose scope it is built.
     """
-    backbone = backbones.build_backbone(
-        values.backbone,
-        image_size=values.image_size,
-        synchronized=synchronized,
-        **_take(values, ("weights", "pixel_range", "features_layer")),
-    )
+    synchronized = values.synchronized_batch_norm
     build = methods.METHODS[method].build
-    model = build(backbone, num_classes, **_take(values, methods.list_options(build)))
-    classifier.initialize_head(model, values.seed)
+    with distribution.build_scope(strategy, synchronized=synchronized):
+        backbone = backbones.build_backbone(
+            values.backbone,
+            image_size=values.image_size,
+            synchronized=synchronized and strategy.num_replicas_in_sync > 1,
+            **_take(values, ("weights", "pixel_range", "features_layer")),
+        )
+        options = _take(values, methods.list_options(build))
+        model = build(backbone, num_classes, **options)
+        classifier.initialize_head(model, values.seed)
     return model
 
 
@@ -152,7 +155,7 @@ def training_options(
         values: Of the run.
         num_examples: Of the training split.
     """
-    whole_pass = -(-num_examples // values.batch_size)
+    whole_pass = distribution.count_steps_per_pass(num_examples, values.batch_size)
     return training.TrainingOptions(
         steps_per_epoch=values.steps_per_epoch or whole_pass,
         **_take(

@@ -12,17 +12,19 @@ from absl import logging
 
 from adafilter_tf import (
     checkpointing,
+    distribution,
     errors,
     evaluation,
     frozen_features,
     losses,
+    multi_worker_fit,
     stages,
     training_epochs,
     weight_average,
 )
+from adafilter_tf import workers as workers_lib
 from adafilter_tf.callbacks import early_stopping, epoch_metrics, gate_statistics
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples, Splits
 
 
@@ -78,11 +80,13 @@ class Progress:
         checkpoint: Folder of the checkpoint to start from; None starts at step 0.
         step: Of that checkpoint.
         stage_ends: Folder for the weights at the end of stages; None keeps none.
+        workers: Of the run; the chief reads and writes these files.
     """
 
     checkpoint: pathlib.Path | None = None
     step: int = 0
     stage_ends: pathlib.Path | None = None
+    workers: workers_lib.Workers = workers_lib.ALONE
 
 
 def compile_model(
@@ -107,6 +111,8 @@ def compile_model(
         jit_compile=jit_compile,
     )
     _create_variables(model)
+    if distribution.is_multi_worker(model.distribute_strategy):
+        multi_worker_fit.adapt(model)
 
 
 def _create_variables(model: keras.Model) -> None:
@@ -171,18 +177,18 @@ def fit(
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
         if progress.step > end:
-            ends.append(
-                checkpointing.load_arrays(progress.stage_ends / f"stage_{index}.npz")
-            )
+            path = progress.stage_ends / f"stage_{index}.npz"
+            load = functools.partial(checkpointing.load_arrays, path)
+            ends.append(progress.workers.ask_chief(load))
             start = end
             continue
         parts[index].begin(model)
-        trained, read = _prepare(
+        trained, read = frozen_features.prepare(
             model, splits.train, image_options, options, augmentation
         )
         procedure.compile(trained, steps=end - start, start_step=start)
         if checkpoint is not None:
-            checkpointing.load_checkpoint(checkpoint, trained)
+            checkpointing.load_checkpoint(checkpoint, trained, progress.workers)
             checkpoint = None
             logging.info(
                 "Resuming at step %d of %d.", progress.step, options.total_steps
@@ -195,18 +201,24 @@ def fit(
         for steps in training_epochs.split_at_epoch(start, end, per_epoch):
             if stops and stops.has_stopped():
                 break
-            dataset = read(
+            make_dataset = functools.partial(
+                read,
                 global_batch_size=options.batch_size,
                 total_steps=steps.stop,
                 start_step=steps.start,
                 seed=options.seed,
             )
+            batches = distribution.distribute(
+                model.distribute_strategy, options.batch_size, make_dataset
+            )
             first = []
             if steps.start % per_epoch:
-                first = [epoch_metrics.EpochMetrics(progress.checkpoint)]
+                first = [
+                    epoch_metrics.EpochMetrics(progress.checkpoint, progress.workers)
+                ]
             training_epochs.fit_steps(
                 trained,
-                dataset,
+                batches,
                 steps,
                 steps_per_epoch=per_epoch,
                 callbacks=[*first, *callbacks],
@@ -219,9 +231,9 @@ def fit(
         if index + 1 < len(parts):
             ends.append(model.get_weights())
             if progress.stage_ends is not None:
-                checkpointing.save_arrays(
-                    progress.stage_ends / f"stage_{index}.npz", ends[-1]
-                )
+                path = progress.stage_ends / f"stage_{index}.npz"
+                save = functools.partial(checkpointing.save_arrays, path, ends[-1])
+                progress.workers.ask_chief(save)
         start = end
     if procedure.finish is None:
         return found
@@ -273,22 +285,3 @@ def measure_outputs(
         metrics["tuned_fraction_per_layer"] = statistics.tuned_fraction_per_layer
         metrics["image_dependent_fraction"] = statistics.image_dependent_fraction
     return metrics
-
-
-def _prepare(model, examples, image_options, options, augmentation):
-    """Returns what is trained and what gives its batches: images, or their features."""
-    if options.cache_frozen_features:
-        return frozen_features.cache(
-            model,
-            examples,
-            image_options=image_options,
-            batch_size=options.batch_size,
-            augmentation=augmentation,
-        )
-    return model, functools.partial(
-        pipeline.training_dataset,
-        examples,
-        **image_options,
-        augmentation=augmentation,
-        cache=options.cache,
-    )

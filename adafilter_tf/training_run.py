@@ -18,6 +18,7 @@ from adafilter_tf import (
     run_dir,
     training,
 )
+from adafilter_tf import workers as workers_lib
 from adafilter_tf.callbacks import (
     checkpoint,
     evaluation_images,
@@ -62,6 +63,7 @@ def train(
     report: dict,
     stopping: run_callbacks.StoppingOptions = run_callbacks.StoppingOptions(),  # noqa: B008
     log: run_callbacks.LoggingOptions = run_callbacks.LoggingOptions(),  # noqa: B008
+    workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> dict:
     """Trains, saves the model, scores it on test and writes the metrics.
 
@@ -78,6 +80,7 @@ def train(
         report: Further entries of the metrics.
         stopping: When the training ends early.
         log: What TensorBoard is told beside the curves.
+        workers: Of the run; all of them train and score, the chief has the folder.
 
     Returns:
         The metrics, as written to `folder.metrics`.
@@ -89,7 +92,7 @@ def train(
         RunError: When a checkpoint is of another run or cannot be written.
     """
     num_classes = len(splits.train.class_names)
-    folder.root.mkdir(parents=True, exist_ok=True)
+    workers.ask_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
     score = evaluation.create_scorer(
         model, **image_options, batch_size=options.batch_size
     )
@@ -101,9 +104,12 @@ def train(
         image_options=image_options,
         options=options,
         augmentation=augmentation,
+        quiet=not workers.is_chief,
     )
     info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
-    validate = validation.Validation(score, splits.validation, folder.start_gates)
+    validate = validation.Validation(
+        score, splits.validation, folder.start_gates, workers
+    )
     writer = event_writer.EventWriter(folder.tensorboard)
     stopper = run_callbacks.create_stopper(stopping, folder)
 
@@ -121,21 +127,23 @@ def train(
             log=log,
             checkpoints=safety.checkpoints,
             is_preempted=asked.is_requested,
+            workers=workers,
         )
         found = fit(
             _slow_down(procedure, info.rollbacks),
             callbacks=callbacks,
             stopper=stopper,
-            progress=training.Progress(path, info.step, folder.checkpoints),
+            progress=training.Progress(path, info.step, folder.checkpoints, workers),
         )
         return found, clock, info.rollbacks
 
     with preemption.Preemption() as asked:
         try:
             finished, clock, rollbacks = _attempt_until_finite(
-                attempt, folder, model, info, safety
+                attempt, folder, model, info, safety, workers
             )
-            if asked.is_requested():
+            (is_asked,) = workers.any(asked.is_requested())
+            if is_asked:
                 raise errors.Preempted(
                     "Asked to end; all steps are taken and saved. The same command "
                     "goes on there."
@@ -144,7 +152,7 @@ def train(
             if asked.signal == signal.SIGINT:
                 raise KeyboardInterrupt from error
             raise
-    model_file.save_model(model, folder.model)
+    workers.ask_chief(lambda: model_file.save_model(model, folder.model))
     tested = score(splits.test.paths)
     steps = stopper.last_step if stopper else options.total_steps
     metrics = {
@@ -160,28 +168,35 @@ def train(
         **training.measure_split(score, splits.validation, "validation"),
         **training.measure_outputs(tested, splits.test.labels, "test"),
     }
-    writer.open(steps)
-    evaluation_images.write_images(writer, "test", tested.logits, splits.test, steps)
-    hyperparameters.write_result(writer, metrics, steps)
-    writer.close()
+    if workers.is_chief:
+        writer.open(steps)
+        evaluation_images.write_images(
+            writer, "test", tested.logits, splits.test, steps
+        )
+        hyperparameters.write_result(writer, metrics, steps)
+        writer.close()
     projector.write_projector(
         folder.tensorboard,
         model,
         splits.validation,
         image_options=image_options,
         batch_size=options.batch_size,
+        workers=workers,
     )
-    run_dir.write_json(folder.metrics, metrics)
+    workers.ask_chief(lambda: run_dir.write_json(folder.metrics, metrics))
     return metrics
 
 
-def _attempt_until_finite(attempt, folder, model, info, safety):
+def _attempt_until_finite(attempt, folder, model, info, safety, workers):
     """Goes on from the newest checkpoint, again after each rollback."""
     rollbacks = 0
     start = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
     while True:
         path, found = checkpointing.find_checkpoint(
-            folder.checkpoints, method=info.method, num_classes=info.num_classes
+            folder.checkpoints,
+            method=info.method,
+            num_classes=info.num_classes,
+            workers=workers,
         ) or (None, info)
         if path is None:
             for variable, array in zip(model.variables, start, strict=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import keras
 
 from adafilter_tf import checkpointing, errors, optimization
+from adafilter_tf import workers as workers_lib
 from adafilter_tf.callbacks import stopwatch
 
 
@@ -29,15 +30,18 @@ class CheckpointOptions:
 class Checkpoint(keras.callbacks.Callback):
     """Saves model, optimizer and the run's progress; ends a run that is to end.
 
-    Put it last, so that what it saves has been logged.
+    Put it last, so that what it saves has been logged. After each step the workers ask
+    each other whether the chief wants to save and whether any of them is to end; so all
+    of them end after the same step.
 
     Args:
         folder: Where the checkpoints go.
         info: Method and number of classes; step and seconds are filled in.
         clock: Tells the seconds of training so far.
         options: When to write.
-        is_preempted: Whether the run is to end; asked after each step.
+        is_preempted: Whether this worker is to end; asked after each step.
         explain: Says what may be the cause of a weight that is no number at a step.
+        workers: Of the run.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class Checkpoint(keras.callbacks.Callback):
         options: CheckpointOptions = CheckpointOptions(),  # noqa: B008 - frozen
         is_preempted: Callable[[], bool] = lambda: False,
         explain: Callable[[int], str] = lambda step: "",
+        workers: workers_lib.Workers = workers_lib.ALONE,
     ):
         super().__init__()
         self._folder = folder
@@ -56,6 +61,7 @@ class Checkpoint(keras.callbacks.Callback):
         self._options = options
         self._is_preempted = is_preempted
         self._explain = explain
+        self._workers = workers
         self._start = 0
         self._written = time.monotonic()
 
@@ -68,12 +74,15 @@ class Checkpoint(keras.callbacks.Callback):
         if batch + 1 == self.params["steps"]:
             return
         step = self._start + batch + 1
-        if self._is_due(step) or self._is_preempted():
-            self._save(step)
+        is_due = self._workers.is_chief and self._is_due(step)
+        is_due, is_last = self._workers.any(is_due, self._is_preempted())
+        if is_due or is_last:
+            self._save(step, is_last)
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the checkpoint of the step that was just taken."""
-        self._save(optimization.count_steps(self.model.optimizer))
+        (is_last,) = self._workers.any(self._is_preempted())
+        self._save(optimization.count_steps(self.model.optimizer), is_last)
 
     def _is_due(self, step: int) -> bool:
         every, minutes = (
@@ -84,19 +93,23 @@ class Checkpoint(keras.callbacks.Callback):
             return True
         return minutes > 0 and time.monotonic() - self._written >= 60 * minutes
 
-    def _save(self, step: int) -> None:
+    def _save(self, step: int, is_last: bool) -> None:
         info = dataclasses.replace(
             self._info, step=step, train_seconds=self._clock.seconds
         )
         try:
             checkpointing.save_checkpoint(
-                self._folder, self.model, info, keep=self._options.keep_checkpoints
+                self._folder,
+                self.model,
+                info,
+                keep=self._options.keep_checkpoints,
+                workers=self._workers,
             )
         except errors.NonFiniteError as error:
             message = f"{error} {self._explain(step)}"
             raise errors.NonFiniteError(message) from error
         self._written = time.monotonic()
-        if self._is_preempted():
+        if is_last:
             raise errors.Preempted(
                 f"Asked to end; saved at step {step}. The same command goes on there."
             )

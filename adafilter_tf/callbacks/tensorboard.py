@@ -80,9 +80,8 @@ class TensorBoardLogger(keras.callbacks.Callback):
             self._step() % self._steps_per_epoch if self._steps_per_epoch else 0
         )
         self._window = (0, 0.0)
-        if self._first:
-            loss = float(self.model.get_metrics_result()["loss"])
-            self._window = (self._first, loss * self._first)
+        if self._first and "loss" in (logs or {}):
+            self._window = (self._first, logs["loss"] * self._first)
 
     def on_train_batch_end(self, batch, logs=None):
         """Logs the mean loss of the steps since the last point."""

@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from adafilter_tf import errors, evaluation, untrusted, weight_average
+from adafilter_tf import workers as workers_lib
 from adafilter_tf.callbacks import gate_statistics
 from adafilter_tf.data import examples as examples_lib
 from adafilter_tf.models import choices
@@ -29,6 +30,7 @@ class Validation(keras.callbacks.Callback):
         examples: The validation examples, not empty.
         start_gates_path: File of the gates at the start; written when missing. None
             does not look at the gates.
+        workers: Of the run; all of them score, the chief has the file.
 
     Attributes:
         gate_statistics: Of the latest look; None for a model without gates.
@@ -40,6 +42,7 @@ class Validation(keras.callbacks.Callback):
         score: Callable[..., evaluation.Outputs],
         examples: examples_lib.Examples,
         start_gates_path: str | os.PathLike | None,
+        workers: workers_lib.Workers = workers_lib.ALONE,
     ):
         super().__init__()
         self.gate_statistics: gate_statistics.GateStatistics | None = None
@@ -48,6 +51,7 @@ class Validation(keras.callbacks.Callback):
         self._examples = examples
         self._path = pathlib.Path(start_gates_path) if start_gates_path else None
         self._start_gates: dict[str, np.ndarray] = {}
+        self._workers = workers
 
     def on_train_begin(self, logs=None):
         """Looks at the gates before the first step, or reads what was seen then."""
@@ -56,16 +60,12 @@ class Validation(keras.callbacks.Callback):
             return
         if self._path is None:
             return
-        if self._path.exists():
-            self._start_gates = self._read_start_gates(gates)
+        seen = self._workers.ask_chief(lambda: self._read_start(gates))
+        if seen is not None:
+            self._start_gates = seen
             return
         self._start_gates = self._score(self._examples.paths).gates
-        temporary = self._path.with_name(f".{self._path.name}")
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **self._start_gates)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path)
+        self._workers.ask_chief(self._write_start)
         self._look(self._start_gates)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -79,10 +79,20 @@ class Validation(keras.callbacks.Callback):
         if outputs.gates and self._path:
             self._look(outputs.gates)
 
-    def _read_start_gates(self, gates: dict) -> dict[str, np.ndarray]:
+    def _read_start(self, gates: dict) -> dict[str, np.ndarray] | None:
+        if not self._path.exists():
+            return None
         filters = sum(math.prod(gate.shape[1:]) for gate in gates.values())
         largest = 8 * len(self._examples) * filters + _HEADER_BYTES * len(gates)
         return untrusted.load_arrays(self._path, max_bytes=largest)
+
+    def _write_start(self) -> None:
+        temporary = self._path.with_name(f".{self._path.name}")
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **self._start_gates)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
 
     def _look(self, gates: dict[str, np.ndarray]) -> None:
         shapes = {name: array.shape for name, array in gates.items()}

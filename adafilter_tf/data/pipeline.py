@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import logging
 
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data import preprocessing
+from adafilter_tf.data import example_order, preprocessing
 from adafilter_tf.data.augmentation import Augmentation
 from adafilter_tf.data.examples import Examples
 
@@ -35,6 +35,7 @@ def training_dataset(
     augmentation: Augmentation,
     start_step: int = 0,
     cache: str = "none",
+    positions: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches from `start_step` to the end of training.
 
@@ -54,10 +55,12 @@ def training_dataset(
         cache: "none" reads the files again in each epoch; "encoded" keeps their bytes
             in memory; "decoded" keeps their pixels, H * W * C bytes an image (150 KB
             for 224x224 RGB, 36 MB for 12 megapixels). All give the same batches.
+        positions: Which examples of each batch are made, 0 to B - 1, for a worker that
+            has a part of the batches; None for all. MixUp mixes within this part.
 
     Returns:
-        Exactly `total_steps - start_step` pairs of images, float32 [B, S, S, C] in
-        0..255, and one-hot labels, float32 [B, K].
+        Exactly `total_steps - start_step` pairs of images, float32 [b, S, S, C] in
+        0..255, and one-hot labels, float32 [b, K]; b is B or the number of positions.
 
     Raises:
         ValueError: `cache` is unknown, or `examples` is empty.
@@ -68,9 +71,12 @@ def training_dataset(
     labels = tf.constant(examples.labels, tf.int32)
     num_classes = len(examples.class_names)
     choose_box = _training_box(augmentation, crop_fraction)
+    places = range(global_batch_size) if positions is None else positions
+    number = example_order.numbering(places, global_batch_size)
 
-    def make_example(i: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        position = _shuffled_position(i, len(examples), seed)
+    def make_example(made: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        i = number(made)
+        position = example_order.shuffled_position(i, len(examples), seed)
         box_key, augment_key = tf.unstack(_split_key(seed, i, _IMAGE_STREAM))
         image = load(
             tf.gather(source, position),
@@ -88,11 +94,9 @@ def training_dataset(
             )
         return images, one_hot
 
-    dataset = tf.data.Dataset.range(
-        start_step * global_batch_size, total_steps * global_batch_size
-    )
+    dataset = tf.data.Dataset.range(start_step * len(places), total_steps * len(places))
     dataset = dataset.map(make_example, num_parallel_calls=tf.data.AUTOTUNE)
-    dataset = dataset.batch(global_batch_size, drop_remainder=True).map(finish_batch)
+    dataset = dataset.batch(len(places), drop_remainder=True).map(finish_batch)
     return _run_on_all_cores(dataset)
 
 
@@ -123,7 +127,7 @@ def feature_dataset(
 
     def choose_batch(numbers: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         positions = tf.map_fn(
-            lambda i: _shuffled_position(i, len(examples), seed), numbers
+            lambda i: example_order.shuffled_position(i, len(examples), seed), numbers
         )
         return tf.gather(features, positions), tf.gather(labels, positions)
 
@@ -148,7 +152,11 @@ def list_batch(
     numbers = range(step * global_batch_size, (step + 1) * global_batch_size)
     return [
         examples.paths[
-            int(_shuffled_position(tf.constant(i, tf.int64), len(examples), seed))
+            int(
+                example_order.shuffled_position(
+                    tf.constant(i, tf.int64), len(examples), seed
+                )
+            )
         ]
         for i in numbers
     ]
@@ -161,6 +169,7 @@ def evaluation_dataset(
     channels: int,
     crop_fraction: float,
     batch_size: int,
+    positions: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """The images of `paths` in order, each once, in batches of one shape.
 
@@ -174,27 +183,36 @@ def evaluation_dataset(
         channels: C, 1 or 3.
         crop_fraction: Side of the central square as a share of the shorter side.
         batch_size: B.
+        positions: Which images of each batch are made; see `training_dataset`.
 
     Returns:
-        ceil(len(paths) / B) batches of images, float32 [B, S, S, C] in 0..255.
+        ceil(len(paths) / B) batches of images, float32 [b, S, S, C] in 0..255; b is B
+        or the number of positions.
     """
+    places = range(batch_size) if positions is None else positions
+    filled = [*paths, *[""] * (-len(paths) % batch_size)]
+    own = [
+        filled[start + place]
+        for start in range(0, len(filled), batch_size)
+        for place in places
+    ]
 
     def read(path: tf.Tensor) -> tf.Tensor:
-        return preprocessing.preprocess_for_evaluation(
+        image = preprocessing.preprocess_for_evaluation(
             tf.io.read_file(path),
             image_size=image_size,
             channels=channels,
             crop_fraction=crop_fraction,
         )
+        return tf.ensure_shape(image, [image_size, image_size, channels])
 
-    def fill(images: tf.Tensor) -> tf.Tensor:
-        missing = batch_size - tf.shape(images)[0]
-        images = tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]])
-        return tf.ensure_shape(images, [batch_size, image_size, image_size, channels])
+    def read_or_fill(path: tf.Tensor) -> tf.Tensor:
+        black = tf.zeros([image_size, image_size, channels])
+        return tf.cond(tf.equal(path, ""), lambda: black, lambda: read(path))
 
-    dataset = tf.data.Dataset.from_tensor_slices(_to_strings(paths))
-    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
-    return _run_on_all_cores(dataset.batch(batch_size).map(fill))
+    dataset = tf.data.Dataset.from_tensor_slices(_to_strings(own))
+    dataset = dataset.map(read_or_fill, num_parallel_calls=tf.data.AUTOTUNE)
+    return _run_on_all_cores(dataset.batch(len(places), drop_remainder=True))
 
 
 # Keeps the random numbers of different purposes apart; the order of the examples has
@@ -207,14 +225,6 @@ def _split_key(seed: int, i: tf.Tensor, stream: int) -> tf.Tensor:
     """Two keys, int64 [2, 2], of example i for one purpose."""
     key = tf.random.fold_in(tf.stack([tf.constant(seed, tf.int64), i]), stream)
     return tf.random.split(key, 2)
-
-
-def _shuffled_position(i: tf.Tensor, n: int, seed: int) -> tf.Tensor:
-    """Which of the n examples is number i of the stream (scalar int64)."""
-    key = tf.stack([tf.constant(seed, tf.int64), i // n])
-    return tf.random.experimental.index_shuffle(
-        i % n, key, tf.constant(n - 1, tf.int64)
-    )
 
 
 def _training_box(augmentation: Augmentation, crop_fraction: float) -> Callable:

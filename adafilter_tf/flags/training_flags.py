@@ -1,6 +1,6 @@
 """How long, with which rates and on what a run trains."""
 
-from adafilter_tf import optimization, recipes
+from adafilter_tf import distribution, optimization, recipes
 
 
 def define(kinds) -> None:
@@ -61,4 +61,21 @@ def define(kinds) -> None:
         ("auto", "on", "off"),
         "XLA for the training step; auto: on one GPU.",
     )
-    kinds.list("devices", [], "Such as GPU:0,GPU:1; empty for all visible GPUs.")
+    kinds.enum(
+        "distribution",
+        "auto",
+        distribution.DISTRIBUTIONS,
+        "one_device; mirrored: several GPUs of one machine; multi_worker: those of the "
+        "machines that TF_CONFIG names; auto: the last of these that is possible.",
+    )
+    kinds.list(
+        "devices",
+        [],
+        "Of this machine, such as GPU:0,GPU:1; empty for all visible GPUs.",
+    )
+    kinds.boolean(
+        "synchronized_batch_norm",
+        True,
+        "Batch norms in training take their statistics over all devices, not over each "
+        "one's share of the batch.",
+    )

@@ -70,16 +70,14 @@ def make_dataset(examples: Examples, total_steps: int) -> tf.data.Dataset:
 
 
 def _try_method(method: str, splits: Splits) -> str:
-    strategy = distribution.create_strategy(FLAGS.devices)
+    # Of several machines it tries this one alone.
+    here = "auto" if FLAGS.distribution == "multi_worker" else FLAGS.distribution
+    strategy = distribution.create_strategy(here, FLAGS.devices, environment={})
     distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(FLAGS.seed)
-    with strategy.scope():
-        model = settings.build_model(
-            FLAGS,
-            method,
-            len(splits.train.class_names),
-            synchronized=strategy.num_replicas_in_sync > 1,
-        )
+    model = settings.build_model(
+        FLAGS, method, len(splits.train.class_names), strategy=strategy
+    )
     procedure = training_settings.make_procedure(FLAGS, method, strategy, splits.train)
     options = settings.training_options(FLAGS, len(splits.train))
     procedure.stages[-1].begin(model)

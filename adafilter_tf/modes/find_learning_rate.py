@@ -36,11 +36,12 @@ def run() -> None:
     )
     keras.utils.set_random_seed(FLAGS.seed)
     steps = FLAGS.finder_steps
+    strategy = tf.distribute.get_strategy()
     model = settings.build_model(
-        FLAGS, FLAGS.method, len(splits.train.class_names), synchronized=False
+        FLAGS, FLAGS.method, len(splits.train.class_names), strategy=strategy
     )
     procedure = training_settings.make_procedure(
-        FLAGS, FLAGS.method, tf.distribute.get_strategy(), splits.train
+        FLAGS, FLAGS.method, strategy, splits.train
     )
     procedure.stages[-1].begin(model)
     procedure.compile(

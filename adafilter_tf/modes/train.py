@@ -1,5 +1,8 @@
 """--mode=train: fine-tunes, evaluates on test and exports."""
 
+import contextlib
+import dataclasses
+import os
 import pathlib
 
 import keras
@@ -7,17 +10,20 @@ from absl import flags, logging
 
 from adafilter_tf import (
     distribution,
+    errors,
     flagfile,
     reference_bands,
+    run_callbacks,
     run_dir,
     run_export,
     settings,
     summary,
     training_run,
     training_settings,
+    workers,
 )
 from adafilter_tf.data import image_record, manifest, splits, verification
-from adafilter_tf.data.examples import Splits
+from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.models import backbones
 from adafilter_tf.modes import export
 
@@ -29,43 +35,88 @@ def run() -> None:
     run_export.check_formats(FLAGS.export_formats)
     settings.augmentation(FLAGS)  # a package that it needs may be missing
     settings.logging_options(FLAGS, FLAGS.method)  # and a value wrong
-    settings.stopping_options(FLAGS)
+    stopping = settings.stopping_options(FLAGS)
+    strategy = distribution.create_strategy(FLAGS.distribution, FLAGS.devices)
+    team = workers.Workers(strategy)
+    if team.count > 1 and stopping != run_callbacks.StoppingOptions():
+        raise errors.UsageError(
+            "Received a flag of early stopping on several workers, which cannot stop "
+            "early yet; leave it out, or train on one machine."
+        )
     folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
-    if FLAGS.recipe:
-        examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
-        print(settings.apply_recipe(FLAGS, examples.train))
-    with run_dir.claim(folder, flagfile.to_flagfile()):
-        examples = _load_splits(folder)
+    with team.report_lost(), contextlib.ExitStack() as held:
+        _apply_recipe(team)
+        distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
+        _claim(folder, team, held)
+        examples = _share_splits(folder, team)
         metrics = [
-            _train_method(method, examples, each)
+            _train_method(method, examples, each, strategy, team)
             for method, each in zip(
                 (FLAGS.method, FLAGS.baseline), _list_folders(folder), strict=False
             )
         ]
-        found = {
-            name: run_export.find_export(folder, name) for name in FLAGS.export_formats
-        }
-        written = export.export_run(
-            folder, [name for name, path in found.items() if not path]
+        # The others wait, so that all of them end as the chief does.
+        team.ask_chief(lambda: _export(folder, metrics))
+
+
+def _apply_recipe(team: workers.Workers) -> None:
+    """Sets the flags of --recipe as the chief finds them for its images."""
+    if not FLAGS.recipe:
+        return
+
+    def apply() -> dict:
+        examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+        print(settings.apply_recipe(FLAGS, examples.train))
+        return {name: FLAGS[name].value for name in flagfile.recorded_names()}
+
+    for name, value in team.ask_chief(apply).items():
+        if not FLAGS[name].present:
+            FLAGS[name].value = value
+
+
+def _claim(
+    folder: run_dir.RunDir, team: workers.Workers, held: contextlib.ExitStack
+) -> None:
+    """Gives the chief the folder until `held` is closed."""
+    own = flagfile.to_flagfile()
+
+    def claim() -> str:
+        held.enter_context(run_dir.claim(folder, own))
+        return own
+
+    of_chief = team.ask_chief(claim)
+    different = set(own.splitlines()) ^ set(of_chief.splitlines())
+    failure = None
+    if different:
+        failure = errors.UsageError(
+            f"Worker {team.index} has other flags than the chief: "
+            f"{' '.join(sorted(different))}. Give all workers the same command."
         )
-        print(summary.summarize(folder, metrics, {**found, **written}))
+    team.end_together(failure)
 
 
-def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict:
-    if folder.is_complete():
+def _export(folder: run_dir.RunDir, metrics: list[dict]) -> None:
+    found = {
+        name: run_export.find_export(folder, name) for name in FLAGS.export_formats
+    }
+    written = export.export_run(
+        folder, [name for name, path in found.items() if not path]
+    )
+    print(summary.summarize(folder, metrics, {**found, **written}))
+
+
+def _train_method(
+    method: str, examples: Splits, folder: run_dir.RunDir, strategy, team
+) -> dict:
+    done = team.ask_chief(lambda: _read_metrics(folder))
+    if done is not None:
         logging.info("The run in %s is complete.", folder.root)
-        return run_dir.read_json(folder.metrics, needs=summary.NEEDS)
+        return done
     logging.info("Training %s in %s.", method, folder.root)
-    strategy = distribution.create_strategy(FLAGS.devices)
-    distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
     keras.utils.set_random_seed(FLAGS.seed)
-    with strategy.scope():
-        model = settings.build_model(
-            FLAGS,
-            method,
-            len(examples.train.class_names),
-            synchronized=strategy.num_replicas_in_sync > 1,
-        )
+    model = settings.build_model(
+        FLAGS, method, len(examples.train.class_names), strategy=strategy
+    )
     metrics = training_run.train(
         model,
         examples,
@@ -84,9 +135,44 @@ def _train_method(method: str, examples: Splits, folder: run_dir.RunDir) -> dict
         },
         stopping=settings.stopping_options(FLAGS),
         log=settings.logging_options(FLAGS, method),
+        workers=team,
     )
-    _compare_with_published(method, metrics)
+    if team.is_chief:
+        _compare_with_published(method, metrics)
     return metrics
+
+
+def _read_metrics(folder: run_dir.RunDir) -> dict | None:
+    if not folder.is_complete():
+        return None
+    return run_dir.read_json(folder.metrics, needs=summary.NEEDS)
+
+
+def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
+    """Returns the chief's splits once this worker has their images, too."""
+    parts = team.ask_chief(lambda: dataclasses.asdict(_load_splits(folder)))
+    examples = Splits(
+        **{
+            name: Examples(**{key: tuple(of) for key, of in part.items()})
+            for name, part in parts.items()
+        }
+    )
+    if team.count > 1:
+        team.end_together(None if team.is_chief else _check_images(examples, team))
+    return examples
+
+
+def _check_images(examples: Splits, team: workers.Workers) -> errors.RunError | None:
+    paths = [path for _, part in examples.items() for path in part.paths]
+    if not all(map(os.path.exists, paths)):
+        settings.load_source(FLAGS)  # Extracts the images of a data set that has none.
+    missing = next((path for path in paths if not os.path.exists(path)), None)
+    if missing is None:
+        return None
+    return errors.RunError(
+        f"Worker {team.index} lacks the image {missing}, which the chief has; every "
+        "worker needs the data set at the same path."
+    )
 
 
 def _compare_with_published(method: str, metrics: dict) -> None:

@@ -1,0 +1,68 @@
+"""Several worker processes of one run on this machine."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+TWO_CPUS = """
+import tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+two = 2 * [tf.config.LogicalDeviceConfiguration()]
+tf.config.set_logical_device_configuration(cpu, two)
+"""
+"""Code that gives a process two devices, before TensorFlow has started."""
+
+COMMAND = """
+from absl import app, flags
+from adafilter_tf import flags as run_flags, run
+run_flags.define_flags()
+app.run(run.main, flags_parser=run._parse)
+"""
+"""Code of the command line, to run after code that changes its process."""
+
+
+def start_python(code, arguments=(), tf_config=None):
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2"}
+    environment.pop("TF_CONFIG", None)
+    if tf_config is not None:
+        environment["TF_CONFIG"] = json.dumps(tf_config)
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def start_workers(code, arguments=lambda index: (), count=2):
+    """Starts the code once a worker; `arguments` gives those of each."""
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    addresses = [f"localhost:{each.getsockname()[1]}" for each in sockets]
+    for each in sockets:
+        each.close()
+    return [
+        start_python(
+            code,
+            arguments(index),
+            {
+                "cluster": {"worker": addresses},
+                "task": {"type": "worker", "index": index},
+            },
+        )
+        for index in range(count)
+    ]
+
+
+def finish(processes, code=0, timeout=900):
+    """Waits for all; gives what each wrote to standard output and error."""
+    try:
+        written = [process.communicate(timeout=timeout) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, (_, errors) in zip(processes, written, strict=True):
+        assert process.returncode == code, errors[-3000:]
+    return written
