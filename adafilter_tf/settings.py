@@ -3,6 +3,7 @@
 import pathlib
 
 import keras
+import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import (
@@ -87,7 +88,7 @@ def source_options(values: flags.FlagValues) -> dict:
 
 
 def build_model(
-    values: flags.FlagValues, method: str, num_classes: int, *, strategy
+    values: flags.FlagValues, method: str, num_classes: int, *, strategy=None
 ) -> keras.Model:
     """Returns a method's uncompiled model on the run's backbone.
 
@@ -95,8 +96,9 @@ def build_model(
         values: Of the run.
         method: A key of METHODS.
         num_classes: K.
-        strategy: In whose scope it is built.
+        strategy: In whose scope it is built; None for the present one.
     """
+    strategy = strategy or tf.distribute.get_strategy()
     synchronized = values.synchronized_batch_norm
     build = methods.METHODS[method].build
     with distribution.build_scope(strategy, synchronized=synchronized):

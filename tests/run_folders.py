@@ -60,7 +60,7 @@ def make_run(root, *flags_given, method="adafilter", change=None):
             tuple(label for label in range(3) for _ in range(4)),
             tuple(COLOURS),
         )
-    model = settings.build_model(values, method, 3, synchronized=False)
+    model = settings.build_model(values, method, 3)
     if change is not None:
         change(model)
     model_file.save_model(model, folder.model)

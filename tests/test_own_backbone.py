@@ -40,7 +40,7 @@ def test_finished_run_needs_the_file_no_more(network, tmp_path):
     )
     settings.resolve_defaults(values)
     assert values.image_size == 8
-    model = settings.build_model(values, "adafilter", 3, synchronized=False)
+    model = settings.build_model(values, "adafilter", 3)
     model_file.save_model(model, tmp_path / "model.keras")
     network.unlink()
 

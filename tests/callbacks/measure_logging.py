@@ -90,7 +90,7 @@ def main(folder: str) -> None:
         ]
     )
     splits = settings.make_splits(values, settings.load_source(values))
-    model = settings.build_model(values, values.method, 10, synchronized=False)
+    model = settings.build_model(values, values.method, 10)
     images = settings.image_options(values)
     score = evaluation.create_scorer(model, **images, batch_size=values.batch_size)
     training_settings.make_procedure(
