@@ -89,8 +89,13 @@ def resumed_step(errors):
 
 
 def finished_files(folder):
-    """The SHA-256 of each file that is written once and stays."""
-    names = ("metrics.json", "model.keras", "split.csv", "images.csv", "labels.txt")
+    """The SHA-256 of each file that is written once and stays.
+
+    The model does from its metrics on; before, it is saved again from the last step.
+    """
+    names = ["metrics.json", "split.csv", "images.csv", "labels.txt"]
+    if (folder / "metrics.json").exists():
+        names.append("model.keras")
     paths = [folder / name for name in names]
     paths += sorted((folder / "export").glob("[0-9]*/saved_model.pb"))
     return {
