@@ -145,8 +145,8 @@ def describe(report: FoldReport) -> str:
     parts = [f"folded ({report.fold})"]
     if report.filters:
         parts.append(
-            f"{report.dependent_fraction:.1%} of {report.filters:,} choices depend on "
-            "the image"
+            f"{report.dependent_fraction:.1%} of {report.filters:,} choices are made "
+            "for each image"
         )
     parts.append(f"{report.cost_ratio:.2f} times the plain network's multiply-adds")
     if report.validation_images:

@@ -39,7 +39,8 @@ def find_alike(images: Sequence[LabelledImage]) -> tuple[list[Pair], bool]:
     """Finds images that look the same in two of train, validation and test.
 
     Candidates have nearly the same difference hash; of these the pixels are compared at
-    32 x 32, grey. Copies byte by byte are left to `find_copies`.
+    32 x 32, grey. Smaller images, such as drawn digits, are often alike without being
+    the same, and are left out. Copies byte by byte are left to `find_copies`.
 
     Returns:
         Pairs, the most alike first, and whether all candidates were compared.
@@ -74,7 +75,8 @@ def _splits_of(group) -> set[str]:
 def _list_candidates(images) -> list[Pair]:
     by_split = collections.defaultdict(list)
     for image in images:
-        if image.usable and image.split != "unused":
+        large = min(image.entry.height, image.entry.width) >= _SIDE
+        if image.usable and large and image.split != "unused":
             by_split[image.split].append(image)
     found = []
     for first, second in itertools.combinations(by_split.values(), 2):

@@ -75,13 +75,24 @@ def test_one_photograph_in_two_splits_is_found_in_other_clothes(add, photograph)
 
 def test_different_images_of_one_hash_are_not_alike(add):
     """Plain colours all have the hash 0."""
-    colours = [np.full([20, 20, 3], value, np.uint8) for value in (0, 128, 130, 255)]
+    colours = [np.full([32, 32, 3], value, np.uint8) for value in (0, 128, 130, 255)]
     images = [
         add(f"{i}.png", Image.fromarray(colour), "train" if i % 2 else "test")
         for i, colour in enumerate(colours)
     ]
     assert len({image.entry.difference_hash for image in images}) == 1
     assert duplicates.find_alike(images) == ([], True)
+
+
+def test_small_images_are_not_compared_by_their_looks(add, photograph):
+    crop = photograph.crop((0, 0, 240, 160))
+    for side, expected in ((31, 0), (32, 1)):
+        image = crop.resize((40, side))
+        images = [
+            add(f"{side}.png", image, "train"),
+            add(f"{side}.jpg", image, "test", quality=95),
+        ]
+        assert len(duplicates.find_alike(images)[0]) == expected
 
 
 def test_file_that_vanishes_after_the_scan_is_like_nothing(add, photograph):
