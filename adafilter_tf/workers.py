@@ -127,10 +127,9 @@ class Workers:
             if self.count == 1:
                 raise
             raise errors.RunError(
-                f"Another worker of the {self.count} is gone: "
-                f"{' '.join(str(error).split())[:200]} ... Its own log says why. Start "
-                "all workers again with the same command: the run goes on from the "
-                "last checkpoint."
+                f"Another worker of the {self.count} is gone "
+                f"({type(error).__name__}); its own log says why. Start all workers "
+                "again with the same command: the run goes on from the last checkpoint."
             ) from error
 
     def _sum(self, values: list[int]) -> list[int]:

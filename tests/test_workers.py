@@ -80,7 +80,7 @@ def test_two_workers_agree():
     assert other["together"] == ["UsageError", "own fault"]
     name, message = json.loads(lines[0][1])
     assert name == "RunError"
-    assert message.startswith("Another worker of the 2 is gone: ")
+    assert message.startswith("Another worker of the 2 is gone (")
 
 
 def test_one_process_answers_itself():
