@@ -341,7 +341,7 @@ def test_unknown_flag_in_a_process_of_its_own_is_one_line():
     [
         (["--method=magic"], ["--method=magic", "adafilter|bn_only", "|wise_ft"]),
         (["--export_formats=tflite"], ["tflite", "saved_model, onnx, litert"]),
-        (["--mode=fly"], ["--mode=fly", "train|evaluate|predict|export"]),
+        (["--mode=fly"], ["--mode=fly", "evaluate|predict|explain|export"]),
         (["--backbone=resnet51"], ["--backbone=resnet51", "resnet50"]),
         (["--epochs=0"], ["epochs", "positive"]),
         (["epochs=3"], ["'epochs=3'", "--name=value"]),
