@@ -101,9 +101,9 @@ def test_only_the_missing_cell_is_run_again(compared):
 def test_changed_flagfile_names_the_difference_and_overwrites_nothing(compared):
     root, _ = compared
     before = (root / "out/results.json").read_bytes()
-    process = compare(root, CONFIG.replace("--seeds=0,1", "--seeds=0,1,2"))
+    process = compare(root, CONFIG.replace("--seeds=0,1", "--seeds=0,2"))
     assert process.returncode == 1
-    assert "--seeds was 0,1, now 0,1,2" in process.stderr
+    assert "--seeds has no 1 now" in process.stderr
     assert "Traceback" not in process.stderr
     assert (root / "out/results.json").read_bytes() == before
 
