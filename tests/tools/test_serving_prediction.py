@@ -3,7 +3,7 @@ import io
 import pytest
 from absl import flags
 
-from adafilter_tf import errors, prediction
+from adafilter_tf import errors, prediction_files
 from tools import serve_client, serving_endpoint, serving_prediction
 
 
@@ -17,7 +17,7 @@ def predict(path):
 def test_no_readable_image_needs_no_server(tmp_path):
     (tmp_path / "a.png").touch()
     rows = io.StringIO()
-    prediction.write_csv(predict(tmp_path / "a.png"), rows)
+    prediction_files.write_csv(predict(tmp_path / "a.png"), rows)
     assert rows.getvalue().splitlines()[1] == (
         f"{tmp_path}/a.png,,,,,,,an empty file; only JPEG and PNG are supported"
     )
