@@ -59,7 +59,8 @@ def test_recipe_sets_flags_that_exist_to_values_that_they_allow(name):
     values = values_of()
     for flag, value in chosen.items():
         values[flag].value = value
-    values_of(*flagfile.to_flagfile(values).splitlines())
+    again = values_of(*flagfile.to_flagfile(values).splitlines())
+    assert {flag: again[flag].value for flag in chosen} == chosen
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The command line as a user meets it: what comes out, and what bad input gets."""
 
 import csv
+import functools
 import hashlib
 import json
 import pathlib
@@ -12,45 +13,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from absl import flags
-from absl.testing import flagsaver
 
-from adafilter_tf import flags as run_flags
-from adafilter_tf import run
 from adafilter_tf.data import image_record
-
-if "mode" not in flags.FLAGS:
-    run_flags.define_flags()
+from tests.command_line import assert_error, call
 
 
 @pytest.fixture
 def command(capfd):
     """Runs the command line in this process: gives exit code, output and errors."""
-
-    def call(*arguments):
-        capfd.readouterr()
-        code = 0
-        with flagsaver.flagsaver():
-            flags.FLAGS.unparse_flags()
-            try:
-                run.main(run._parse(["run", *map(str, arguments)]))
-            except SystemExit as error:
-                code = error.code
-        out, err = capfd.readouterr()
-        return code, out, err
-
-    yield call
-    flags.FLAGS.mark_as_parsed()
-
-
-def assert_error(result, code, *parts):
-    found, _, err = result
-    line = err.strip().splitlines()[-1]
-    assert line.startswith("Error: "), err
-    assert "Traceback" not in err
-    for part in parts:
-        assert part in line
-    assert found == code
+    return functools.partial(call, capfd)
 
 
 def make_images(folder, classes=("cat", "dog"), number=6, size=(20, 24), seed=0):

@@ -7,11 +7,8 @@ import json
 import os
 
 import pytest
-from absl import flags
-from absl.testing import flagsaver
 
-from adafilter_tf import flags as run_flags
-from adafilter_tf import run
+from tests.command_line import call
 from tests.faults import counting
 
 WHOLE = os.environ.get("ADAFILTER_FAULTS") == "whole"
@@ -35,22 +32,12 @@ def count(request):
 @pytest.fixture
 def command(capfd):
     """The command line in this process: gives exit code and errors."""
-    if "mode" not in flags.FLAGS:
-        run_flags.define_flags()
 
-    def call(*arguments):
-        capfd.readouterr()
-        code = 0
-        with flagsaver.flagsaver():
-            flags.FLAGS.unparse_flags()
-            try:
-                run.main(run._parse(["run", *map(str, arguments)]))
-            except SystemExit as error:
-                code = error.code
-        return code, capfd.readouterr().err
+    def run(*arguments):
+        code, _, err = call(capfd, *arguments)
+        return code, err
 
-    yield call
-    flags.FLAGS.mark_as_parsed()
+    return run
 
 
 def pytest_terminal_summary(terminalreporter):
