@@ -123,7 +123,8 @@ def _read_examples(file: str) -> Iterator[tuple[int, dict]]:
         records = tf.data.TFRecordDataset(file, compression_type=compression)
         for number, record in enumerate(records.as_numpy_iterator()):
             example = tf.train.Example.FromString(record)
-            yield number, dict(example.features.feature)
+            # The map of a message has no order: names are shown sorted.
+            yield number, dict(sorted(example.features.feature.items()))
     except (tf.errors.DataLossError, message.DecodeError) as error:
         raise errors.RunError(
             f"{file} is no TFRecord file of tf.train.Example, or damaged after "
