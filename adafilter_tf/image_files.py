@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from adafilter_tf import errors
-from adafilter_tf.data.folder_source import IMAGE_SUFFIXES
+from adafilter_tf.data.folder_source import IMAGE_SUFFIXES, list_visible
 
 
 def iterate_images(patterns: Sequence[str]) -> Iterator[str]:
@@ -69,14 +69,7 @@ def _matches(pattern: str) -> Iterator[str]:
 
 
 def _images_below(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as entries:
-            visible = [entry for entry in entries if not entry.name.startswith(".")]
-    except OSError as error:
-        raise errors.UsageError(
-            f"The folder {folder} cannot be read: {error.strerror}. Give yourself the "
-            "right to read it, or name other folders."
-        ) from error
+    visible = list_visible(folder)
     # With its slash a folder sorts as the paths below it do.
     for entry in sorted(visible, key=lambda entry: entry.name + "/" * entry.is_dir()):
         if entry.is_dir(follow_symlinks=False):

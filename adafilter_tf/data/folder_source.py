@@ -108,19 +108,26 @@ def _read_classes(folder: pathlib.Path, class_names: tuple[str, ...]) -> Example
     return Examples(tuple(paths), tuple(labels), class_names)
 
 
-def _visible(folder: pathlib.Path, accept) -> list[pathlib.Path]:
-    """Entries that are not hidden and pass `accept`, ordered by name."""
+def list_visible(folder: str | os.PathLike) -> list[os.DirEntry]:
+    """The entries of a folder that are not hidden, in no order.
+
+    Raises:
+        errors.UsageError: When it cannot be read.
+    """
     try:
         with os.scandir(folder) as entries:
-            visible = [e for e in entries if not e.name.startswith(".")]
+            return [entry for entry in entries if not entry.name.startswith(".")]
     except OSError as error:
         raise errors.UsageError(
             f"The folder {folder} cannot be read ({error.strerror}): give yourself the "
-            "right to read it, or move it out of the data set."
+            "right to read it, or move it away."
         ) from error
-    return [
-        folder / entry.name for entry in sorted(visible, key=_name) if accept(entry)
-    ]
+
+
+def _visible(folder: pathlib.Path, accept) -> list[pathlib.Path]:
+    """Entries that are not hidden and pass `accept`, ordered by name."""
+    entries = sorted(list_visible(folder), key=_name)
+    return [folder / entry.name for entry in entries if accept(entry)]
 
 
 def _name(entry: os.DirEntry) -> str:
