@@ -156,3 +156,17 @@ def image_files(tmp_path):
     for path, image in zip(paths, pixels, strict=True):
         tf.io.write_file(path, tf.io.encode_png(image))
     return paths, pixels.astype("float32")
+
+
+@pytest.fixture(scope="session")
+def few_digits(tmp_path_factory):
+    """Splits of the digits with two training images a class."""
+    from adafilter_tf.data import digits, splits
+
+    return splits.make_splits(
+        digits.load_digits(str(tmp_path_factory.mktemp("digits"))),
+        seed=0,
+        validation_fraction=0.02,
+        test_fraction=0.9,
+        examples_per_class=2,
+    )

@@ -15,7 +15,7 @@ from adafilter_tf import (
     weight_average,
 )
 from adafilter_tf.callbacks import checkpoint, early_stopping, stopwatch, validation
-from adafilter_tf.data import augmentation, digits, splits
+from adafilter_tf.data import augmentation
 from adafilter_tf.methods import adafilter
 from adafilter_tf.models import graph
 from tests.conftest import tiny_resnet
@@ -187,18 +187,7 @@ def test_resume_before_the_best_epoch_forgets_it(tmp_path, monkeypatch):
     assert model.restored == 10
 
 
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory):
-    return splits.make_splits(
-        digits.load_digits(str(tmp_path_factory.mktemp("digits"))),
-        seed=0,
-        validation_fraction=0.02,
-        test_fraction=0.9,
-        examples_per_class=2,
-    )
-
-
-def fit(examples, folder, progress, callbacks=()):
+def fit(few_digits, folder, progress, callbacks=()):
     """Everything at once: accumulation, average, depth, weights, early stopping."""
     keras.utils.set_random_seed(1)
     model = adafilter.build(tiny_resnet(channels=1), 10, gate_units=4)
@@ -222,14 +211,14 @@ def fit(examples, folder, progress, callbacks=()):
 
     found = training.fit(
         model,
-        examples,
+        few_digits,
         training.Procedure(stages.train_all(), compile_model),
         score=score,
         image_options=IMAGES,
         options=training.TrainingOptions(4, 2, 8, seed=3, cache="none", log_every=50),
         augmentation=augmentation.Augmentation(),
         callbacks=[
-            validation.Validation(score, examples.validation, None),
+            validation.Validation(score, few_digits.validation, None),
             stopper,
             *callbacks,
         ],
@@ -240,18 +229,18 @@ def fit(examples, folder, progress, callbacks=()):
     return model, found
 
 
-def test_resume_at_any_step_ends_with_the_same_weights(examples, tmp_path):
+def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path):
     info = checkpointing.CheckpointInfo(0, "adafilter", 10, 0.0)
     often = checkpoint.CheckpointOptions(checkpoint_steps=1, keep_checkpoints=9)
     keep = checkpoint.Checkpoint(tmp_path, info, stopwatch.Stopwatch(), often)
     whole, found = fit(
-        examples, tmp_path, training.Progress(stage_ends=tmp_path), [keep]
+        few_digits, tmp_path, training.Progress(stage_ends=tmp_path), [keep]
     )
     assert found["best_step"] in (2, 4, 6, 8)
     for step in (1, 4, 7):
         path = tmp_path / f"step_{step:09d}"
         progress = training.Progress(path, step, tmp_path)
-        resumed, again = fit(examples, tmp_path, progress)
+        resumed, again = fit(few_digits, tmp_path, progress)
         assert again == found
         for one, other in zip(whole.weights, resumed.weights, strict=True):
             assert np.array_equal(one.numpy(), other.numpy()), (step, one.path)

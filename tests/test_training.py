@@ -6,7 +6,7 @@ import pytest
 
 from adafilter_tf import checkpointing, evaluation, optimization, stages, training
 from adafilter_tf.callbacks import checkpoint, stopwatch
-from adafilter_tf.data import augmentation, digits, splits
+from adafilter_tf.data import augmentation
 from adafilter_tf.methods import fine_tuning
 from tests.conftest import tiny_resnet
 
@@ -40,23 +40,12 @@ def compile_stage(model, *, steps, start_step):
     training.compile_model(model, optimizer, jit_compile=False)
 
 
-@pytest.fixture(scope="module")
-def examples(tmp_path_factory):
-    return splits.make_splits(
-        digits.load_digits(str(tmp_path_factory.mktemp("digits"))),
-        seed=0,
-        validation_fraction=0.02,
-        test_fraction=0.9,
-        examples_per_class=2,
-    )
-
-
-def fit(examples, *, finish=None, callbacks=(), progress=None):
+def fit(few_digits, *, finish=None, callbacks=(), progress=None):
     keras.utils.set_random_seed(1)
     model = fine_tuning.build(tiny_resnet(channels=1), 10)
     found = training.fit(
         model,
-        examples,
+        few_digits,
         training.Procedure(TWO_STAGES, compile_stage, finish),
         score=evaluation.create_scorer(model, **IMAGES, batch_size=8),
         image_options=IMAGES,
@@ -80,16 +69,16 @@ class Steps(keras.callbacks.Callback):
         self.kernels.append(self.model.get_layer("stem_conv").kernel.numpy())
 
 
-def test_stages_train_what_they_say_and_steps_go_on(examples):
+def test_stages_train_what_they_say_and_steps_go_on(few_digits):
     notes = Steps()
-    model, _ = fit(examples, callbacks=[notes])
+    model, _ = fit(few_digits, callbacks=[notes])
     assert notes.steps == [2, 4, 6, 8]
     assert np.array_equal(notes.kernels[0], notes.kernels[1])
     assert not np.array_equal(notes.kernels[1], notes.kernels[2])
     assert all(layer.trainable for layer in model.layers)
 
 
-def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(examples):
+def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(few_digits):
     seen = {}
 
     def finish(model, stage_ends, measure):
@@ -98,10 +87,10 @@ def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(examples):
         model.set_weights(stage_ends[0])
         return {"share": 0.0}
 
-    model, found = fit(examples, finish=finish)
+    model, found = fit(few_digits, finish=finish)
     assert found == {"share": 0.0}
     assert len(seen["ends"]) == 1
-    assert seen["metrics"]["examples"] == len(examples.validation)
+    assert seen["metrics"]["examples"] == len(few_digits.validation)
     for left, end in zip(model.get_weights(), seen["ends"][0], strict=True):
         assert np.array_equal(left, end)
     assert any(
@@ -111,7 +100,7 @@ def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(examples):
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 7, 8])
-def test_resume_at_any_step_ends_with_the_same_weights(examples, tmp_path, step):
+def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path, step):
     ends = []
 
     def finish(model, stage_ends, measure):
@@ -122,9 +111,9 @@ def test_resume_at_any_step_ends_with_the_same_weights(examples, tmp_path, step)
     often = checkpoint.CheckpointOptions(checkpoint_steps=1, keep_checkpoints=9)
     keep = checkpoint.Checkpoint(tmp_path, info, stopwatch.Stopwatch(), often)
     progress = training.Progress(stage_ends=tmp_path)
-    whole, _ = fit(examples, finish=finish, callbacks=[keep], progress=progress)
+    whole, _ = fit(few_digits, finish=finish, callbacks=[keep], progress=progress)
     progress = training.Progress(tmp_path / f"step_{step:09d}", step, tmp_path)
-    resumed, _ = fit(examples, finish=finish, progress=progress)
+    resumed, _ = fit(few_digits, finish=finish, progress=progress)
     for one, other in zip(whole.weights, resumed.weights, strict=True):
         assert np.array_equal(one.numpy(), other.numpy()), one.path
     for one, other in zip(*ends, strict=True):

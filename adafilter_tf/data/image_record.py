@@ -16,6 +16,7 @@ from absl import logging
 
 from adafilter_tf import errors
 from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.whole_csv import write_csv
 
 _COLUMNS = ("path", "bytes", "modified", "sha256")
 
@@ -26,15 +27,7 @@ def write_record(splits: Splits, path: str | os.PathLike) -> None:
     Raises:
         errors.RunError: When an image cannot be read.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.unfinished")
-    with temporary.open(
-        "w", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        writer.writerows(_in_parallel(_describe, _list_paths(splits)))
-    temporary.replace(path)
+    write_csv(path, _COLUMNS, _in_parallel(_describe, _list_paths(splits)))
 
 
 def check_images(splits: Splits, path: str | os.PathLike) -> None:

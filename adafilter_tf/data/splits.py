@@ -3,11 +3,13 @@
 import csv
 import os
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
 from adafilter_tf import errors
 from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.whole_csv import write_csv
 
 _COLUMNS = ("path", "label", "split", "class_index")
 
@@ -77,25 +79,18 @@ def write_splits(splits: Splits, path: str | os.PathLike) -> None:
     A class without any image has a line without path and split, so that `read_splits`
     gives back the same class names. The file appears whole or not at all.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.unfinished")
+    write_csv(path, _COLUMNS, _list_rows(splits))
+
+
+def _list_rows(splits: Splits) -> Iterator[tuple]:
     class_names = splits.train.class_names
     unused = set(range(len(class_names)))
-    with temporary.open(
-        "w", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for split, examples in splits.items():
-            for image, label in zip(examples.paths, examples.labels, strict=True):
-                writer.writerow([image, class_names[label], split, label])
-            unused -= set(examples.labels)
-        writer.writerows(
-            ["", class_names[label], "", label] for label in sorted(unused)
-        )
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+    for split, examples in splits.items():
+        for image, label in zip(examples.paths, examples.labels, strict=True):
+            yield image, class_names[label], split, label
+        unused -= set(examples.labels)
+    for label in sorted(unused):
+        yield "", class_names[label], "", label
 
 
 def read_splits(path: str | os.PathLike) -> Splits:

@@ -12,6 +12,7 @@ from absl import logging
 from adafilter_tf import errors
 from adafilter_tf.data import manifest, scan
 from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.whole_csv import write_csv
 
 ON_BAD_IMAGE = ("error", "skip")
 
@@ -103,15 +104,8 @@ def keep_readable(
 
 def write_skipped(skipped: Sequence[BadImage], path: str | os.PathLike) -> None:
     """Writes the list of `verify_images` as CSV, path,reason: whole or not at all."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.unfinished")
-    with temporary.open(
-        "w", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["path", "reason"])
-        writer.writerows([image.path, image.reason] for image in skipped)
-    temporary.replace(path)
+    rows = ((image.path, image.reason) for image in skipped)
+    write_csv(path, ("path", "reason"), rows)
 
 
 def read_skipped(path: str | os.PathLike) -> list[str]:

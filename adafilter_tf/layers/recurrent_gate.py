@@ -3,11 +3,11 @@
 import keras
 from keras import ops
 
-from adafilter_tf.layers import gate_projections
+from adafilter_tf.layers.gate_network import GateNetwork
 
 
 @keras.saving.register_keras_serializable("adafilter_tf")
-class RecurrentGateCell(keras.layers.Layer):
+class RecurrentGateCell(GateNetwork):
     """Gives each filter of a layer its probability to be tuned, for each image.
 
     With `x_i` [B, H, W, C_i] the input of gated layer i, which has N_i filters:
@@ -23,9 +23,6 @@ class RecurrentGateCell(keras.layers.Layer):
     (the width of the cell is not known from there: `units` is ours, and so is
     `temperature`).
 
-    The layer computes in float32 under every dtype policy: the threshold of the gates
-    and a state that is carried over a hundred layers do not survive half precision.
-
     Call arguments:
         inputs: [B, H, W, C_step], or [B, C_step], the input of the gated layer `step`.
         hidden, carry: [B, units], the state after the layer before; None for zeros.
@@ -35,62 +32,29 @@ class RecurrentGateCell(keras.layers.Layer):
         Probabilities [B, N_step], hidden [B, units], carry [B, units].
 
     Args:
-        layer_names: Name of each gated layer, in the order in which they are decided.
-        channels: C_i of each gated layer, likewise.
-        filters: N_i of each gated layer, likewise.
-        units: Width of the state.
-        initial_bias: Start of Q_i's bias: 0 leaves the choice open, a positive value
-            starts with tuned filters, a negative one with frozen filters.
-        temperature: Above 1 draws the probabilities towards 0.5, below 1 away from it.
+        **kwargs: As in `GateNetwork`, of which this is one; `units` is the width of the
+            state.
 
     Raises:
-        ValueError: When the three lists are empty or differ in length.
+        ValueError: When the lists of layers are empty or differ in length.
     """
 
-    def __init__(
-        self,
-        layer_names,
-        channels,
-        filters,
-        units=64,
-        initial_bias=0.0,
-        temperature=1.0,
-        **kwargs,
-    ):
-        kwargs.setdefault("dtype", "float32")
-        super().__init__(**kwargs)
-        self.layer_names = tuple(layer_names)
-        self.channels = tuple(channels)
-        self.filters = tuple(filters)
-        self.units = units
-        self.initial_bias = initial_bias
-        self.temperature = temperature
-        self.cell = keras.layers.LSTMCell(
-            units, dtype=self.dtype_policy, trainable=self.trainable, name="lstm"
-        )
-        self.embeddings, self.filter_logits = gate_projections.create_projections(
-            self,
-            layer_names,
-            channels,
-            filters,
-            units=units,
-            initial_bias=initial_bias,
-        )
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.cell = keras.layers.LSTMCell(self.units, name="lstm", **self._part_options)
 
     def build(self, inputs_shape, hidden_shape=None, carry_shape=None):
         """Creates the weights of all steps; only the arguments decide their shapes."""
         self.cell.build((None, self.units))
-        gate_projections.build_projections(self)
-        self.built = True
+        super().build(inputs_shape)
 
     def call(self, inputs, hidden=None, carry=None, step=0):
         """Returns the probabilities of one gated layer and the next state."""
-        embedded = self.embeddings[step](gate_projections.pool(inputs))
+        embedded = self.embed(inputs, step)
         if hidden is None:
             hidden = carry = ops.zeros_like(embedded)
         output, (hidden, carry) = self.cell(embedded, [hidden, carry])
-        logits = self.filter_logits[step](output)
-        return ops.sigmoid(logits / self.temperature), hidden, carry
+        return self.decide(output, step), hidden, carry
 
     def compute_output_spec(self, inputs, hidden=None, carry=None, step=0):
         """Returns the shapes and dtypes of `call`'s results."""
@@ -99,10 +63,3 @@ class RecurrentGateCell(keras.layers.Layer):
             keras.KerasTensor((inputs.shape[0], width), dtype=self.compute_dtype)
             for width in widths
         )
-
-    def get_config(self):
-        """Returns the arguments that rebuild the layer."""
-        return {
-            **super().get_config(),
-            **gate_projections.get_projections_config(self),
-        }

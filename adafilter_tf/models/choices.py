@@ -4,8 +4,6 @@ import keras
 
 from adafilter_tf import layers
 
-GATE_NETWORKS = (layers.RecurrentGateCell, layers.FeedforwardGate)
-
 
 def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
     """Returns the gates of each gated layer by its name, in the order of deciding.
@@ -17,7 +15,7 @@ def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
         # The order of model.layers is not the one in which the gates are decided.
         name: model.get_layer(f"{name}_gate").output
         for network in model.layers
-        if isinstance(network, GATE_NETWORKS)
+        if isinstance(network, layers.GateNetwork)
         for name in network.layer_names
     }
     routes = [layer for layer in model.layers if isinstance(layer, layers.BlockRoute)]

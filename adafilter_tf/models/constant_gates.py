@@ -34,7 +34,7 @@ def find_constants(model: keras.Model) -> dict:
         for name, gate in choices.list_gates(model).items()
     }
     for network in model.layers:
-        if isinstance(network, choices.GATE_NETWORKS):
+        if isinstance(network, layers.GateNetwork):
             for step, name in enumerate(network.layer_names):
                 gate = model.get_layer(f"{name}_gate")
                 constants[name] = _find_in_layer(network, step, gate)

@@ -5,7 +5,7 @@ import math
 import keras
 
 from adafilter_tf import layers
-from adafilter_tf.models import choices, filter_bank, fold_plan
+from adafilter_tf.models import filter_bank, fold_plan
 
 
 def count_multiply_adds(model: keras.Model) -> int:
@@ -27,7 +27,7 @@ def count_multiply_adds(model: keras.Model) -> int:
             counts.append(_count_positions(output) * _count_weights(layer))
         elif isinstance(layer, layers.AddedFilters):
             counts.append(_count_places(layer))
-        elif isinstance(layer, choices.GATE_NETWORKS):
+        elif isinstance(layer, layers.GateNetwork):
             counts.append(_count_step(layer, kwargs.get("step", 0)))
         elif isinstance(layer, layers.PolicyNetwork):
             counts.append(_count_policy(layer))

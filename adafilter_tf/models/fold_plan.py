@@ -5,7 +5,9 @@ import dataclasses
 
 import keras
 
-from adafilter_tf.models import choices, filter_bank
+from adafilter_tf import layers
+from adafilter_tf.models import filter_bank
+from adafilter_tf.models.graph import visit_calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,18 +71,13 @@ def walk(model: keras.Model, call) -> None:
 
     def record(layer, *args, **kwargs):
         call(layer, args, kwargs)
-        if isinstance(layer, choices.GATE_NETWORKS):
+        if isinstance(layer, layers.GateNetwork):
             shape = (None, 1)
             kept.append([keras.KerasTensor(shape) for _ in range(3)])
             return kept[-1]
         return layer.output
 
-    keras.models.clone_model(
-        model,
-        input_tensors=model.input,
-        clone_function=lambda layer: layer,
-        call_function=record,
-    )
+    visit_calls(model, record)
 
 
 def _connect(model: keras.Model) -> _Connections:
@@ -94,7 +91,7 @@ def _connect(model: keras.Model) -> _Connections:
         graph.reads.setdefault(layer.name, set()).update(read)
         for source in read:
             graph.readers[source].add(layer.name)
-        if not isinstance(layer, choices.GATE_NETWORKS):
+        if not isinstance(layer, layers.GateNetwork):
             for tensor in keras.tree.flatten(layer.output):
                 producers[id(tensor)] = layer.name
 

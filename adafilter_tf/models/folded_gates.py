@@ -3,7 +3,7 @@
 import keras
 
 from adafilter_tf import layers
-from adafilter_tf.models import choices, constant_gates, conversion
+from adafilter_tf.models import constant_gates, conversion
 
 
 class FoldedGates:
@@ -80,7 +80,7 @@ class FoldedGates:
         networks = [
             layer
             for layer in self._model.layers
-            if isinstance(layer, choices.GATE_NETWORKS)
+            if isinstance(layer, layers.GateNetwork)
         ]
         if not networks:
             return None

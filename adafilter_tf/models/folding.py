@@ -7,7 +7,6 @@ import keras
 
 from adafilter_tf import layers
 from adafilter_tf.models import (
-    choices,
     constant_gates,
     conversion,
     filter_bank,
@@ -116,7 +115,7 @@ class _Walk:
         replaced = (
             *filter_bank.GATED_FILTERS,
             *filter_bank.GATED_AFFINE,
-            *choices.GATE_NETWORKS,
+            layers.GateNetwork,
             layers.FilterGate,
             layers.GatedLayerNormalization,
             layers.BlockRoute,
@@ -130,7 +129,7 @@ class _Walk:
 
     def call(self, layer, *args, **kwargs):
         """Calls a layer in its folded form."""
-        if isinstance(layer, choices.GATE_NETWORKS):
+        if isinstance(layer, layers.GateNetwork):
             return self._gates.step(layer, *args, **kwargs)
         if isinstance(layer, layers.FilterGate):
             return self._gates.choose(layer, *args)

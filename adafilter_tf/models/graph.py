@@ -59,14 +59,26 @@ def list_calls(model: keras.Model) -> list[Call]:
             producers[id(tensor)] = layer
         return layer.output
 
-    # Cloning onto the model's own tensors calls nothing: it only walks the graph.
+    visit_calls(model, record)
+    return calls
+
+
+def visit_calls(model: keras.Model, visit) -> None:
+    """Calls `visit(layer, *args, **kwargs)` for each call in a functional model.
+
+    In Keras' order of execution; no layer is called.
+
+    Args:
+        model: It is not changed.
+        visit: Receives the symbolic arguments, the model's own inputs and otherwise
+            what `visit` returned in the place of a layer's outputs.
+    """
     keras.models.clone_model(
         model,
         input_tensors=model.input,
         clone_function=lambda layer: layer,
-        call_function=record,
+        call_function=visit,
     )
-    return calls
 
 
 def _check_called_once(producer, tensor: keras.KerasTensor) -> None:

@@ -1,0 +1,104 @@
+"""What the gate networks have in common: the projections of each gated layer."""
+
+import keras
+from keras import ops
+
+
+class GateNetwork(keras.layers.Layer):
+    """A network that decides for all gated layers, each with projections of its own.
+
+    P_i maps the C_i pooled channels of gated layer i to `units`, Q_i these to one logit
+    per filter. The layer computes in float32 under every dtype policy: the threshold of
+    the gates and a state that is carried over a hundred layers do not survive half
+    precision.
+
+    Args:
+        layer_names: Name of each gated layer, in the order in which they are decided.
+        channels: C_i of each gated layer, likewise.
+        filters: N_i of each gated layer, likewise.
+        units: Width of the embeddings.
+        initial_bias: Start of Q_i's bias: 0 leaves the choice open, a positive value
+            starts with tuned filters, a negative one with frozen filters.
+        temperature: Above 1 draws the probabilities towards 0.5, below 1 away from it.
+
+    Raises:
+        ValueError: When the three lists are empty or differ in length.
+    """
+
+    def __init__(
+        self,
+        layer_names,
+        channels,
+        filters,
+        units=64,
+        initial_bias=0.0,
+        temperature=1.0,
+        **kwargs,
+    ):
+        kwargs.setdefault("dtype", "float32")
+        super().__init__(**kwargs)
+        lengths = [len(entries) for entries in (layer_names, channels, filters)]
+        if not lengths[0] or len(set(lengths)) != 1:
+            raise ValueError(
+                f"{type(self).__name__} needs one entry per gated layer in "
+                f"layer_names, channels and filters; received {lengths} entries."
+            )
+        self.layer_names = tuple(layer_names)
+        self.channels = tuple(channels)
+        self.filters = tuple(filters)
+        self.units = units
+        self.initial_bias = initial_bias
+        self.temperature = temperature
+        # A layer that is built untrainable, as when it is loaded, does not tell its
+        # parts.
+        self._part_options = {"dtype": self.dtype_policy, "trainable": self.trainable}
+        self.embeddings = [
+            keras.layers.Dense(units, name=f"embedding_{i}", **self._part_options)
+            for i in range(len(self.channels))
+        ]
+        self.filter_logits = [
+            keras.layers.Dense(
+                count,
+                bias_initializer=keras.initializers.Constant(initial_bias),
+                name=f"filter_logits_{i}",
+                **self._part_options,
+            )
+            for i, count in enumerate(self.filters)
+        ]
+
+    def build(self, inputs_shape):
+        """Creates the weights of all steps; only the arguments decide their shapes."""
+        for channels, embedding in zip(self.channels, self.embeddings, strict=True):
+            embedding.build((None, channels))
+        for filter_logits in self.filter_logits:
+            filter_logits.build((None, self.units))
+        self.built = True
+
+    def embed(self, inputs, step):
+        """Returns P_step of the mean of [B, ..., C] over all positions, [B, units]."""
+        return self.embeddings[step](_pool(inputs))
+
+    def decide(self, features, step):
+        """Returns the probabilities [B, N_step] from features [B, units]."""
+        return ops.sigmoid(self.filter_logits[step](features) / self.temperature)
+
+    def get_config(self):
+        """Returns the arguments that rebuild the layer."""
+        return {
+            **super().get_config(),
+            "layer_names": self.layer_names,
+            "channels": self.channels,
+            "filters": self.filters,
+            "units": self.units,
+            "initial_bias": self.initial_bias,
+            "temperature": self.temperature,
+        }
+
+
+def _pool(inputs):
+    axes = tuple(range(1, len(inputs.shape) - 1))
+    if not axes:
+        return inputs
+    # Not `ops.mean`, whose gradient divides after it is spread over the positions.
+    positions = ops.prod(ops.cast(ops.shape(inputs)[1:-1], "float32"))
+    return ops.sum(inputs, axis=axes) / positions
