@@ -8,7 +8,7 @@ import tensorflow as tf
 from absl import logging
 
 from adafilter_tf import cluster as cluster_lib
-from adafilter_tf import errors
+from adafilter_tf import errors, waiting
 
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker")
 
@@ -244,8 +244,10 @@ def _connect(cluster: cluster_lib.Cluster) -> tf.distribute.Strategy:
         own,
         chief,
     )
+    others = [address for address in cluster.addresses if address != own]
     try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        with waiting.name_the_missing(others):
+            return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]
         raise errors.RunError(

@@ -1,6 +1,5 @@
 """The command line: python -m adafilter_tf.run --flagfile=configs/quickstart.cfg."""
 
-import errno
 import logging as std_logging
 import sys
 
@@ -92,9 +91,7 @@ def main(argv: list[str]) -> None:
         sys.exit(error.exit_code)
     except OSError as error:
         logging.debug("Where it happened:", exc_info=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        remedy = "; make room and give the same command again." if full else "."
-        print(f"Error: {untrusted.explain(error)}{remedy}", file=sys.stderr)
+        print(f"Error: {untrusted.explain_os_error(error)}", file=sys.stderr)
         sys.exit(errors.RunError.exit_code)
     except KeyboardInterrupt as error:
         goes_on = "Interrupted; the same command goes on from the last checkpoint."

@@ -5,6 +5,7 @@ pickle, models by a list of what they may be made of, on top of Keras' safe mode
 can a small file ask for a large memory, or name another file to be read.
 """
 
+import errno
 import io
 import json
 import math
@@ -137,6 +138,13 @@ def explain(error: Exception) -> str:
     """Returns an exception's message as one line of bounded length."""
     text = " ".join(str(error).split())[:300].rstrip(".")
     return text or type(error).__name__
+
+
+def explain_os_error(error: OSError) -> str:
+    """Returns what the system could not do, and what helps when its disk is full."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    remedy = "; make room and give the same command again." if full else "."
+    return explain(error) + remedy
 
 
 def _read_members(archive: zipfile.ZipFile) -> tuple[dict, bytes]:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from adafilter_tf import distribution, errors
+from adafilter_tf import distribution, errors, untrusted
 
 # TensorFlow's own groups have small numbers.
 _GROUP = 1 << 20
@@ -78,7 +78,8 @@ class Workers:
                 other workers than the chief get tuples as lists.
 
         Raises:
-            RunError: On all workers, when the function raised one on the chief.
+            RunError: On all workers, when the function raised one on the chief; on the
+                others also when it raised an OSError there.
         """
         if self.count == 1:
             return function()
@@ -86,10 +87,14 @@ class Workers:
         if self.is_chief:
             try:
                 value = function()
-            except errors.RunError as error:
+            except (errors.RunError, OSError) as error:
                 failure = error
         name = type(failure).__name__ if failure else None
-        content = _encode([name, str(failure) if failure else value])
+        if isinstance(failure, OSError):
+            value = untrusted.explain_os_error(failure)
+        elif failure:
+            value = str(failure)
+        content = _encode([name, value])
         name, received = _decode(self._broadcast(content if self.is_chief else None))
         if failure is not None:
             raise failure

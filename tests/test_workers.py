@@ -9,6 +9,7 @@ from adafilter_tf import errors, workers
 from tests import worker_processes
 
 TALK = """
+import errno
 import json
 import sys
 import numpy as np
@@ -18,13 +19,15 @@ from adafilter_tf import errors, workers
 team = workers.Workers(tf.distribute.MultiWorkerMirroredStrategy())
 own = team.index
 
+FULL = OSError(errno.ENOSPC, "No space left on device", "metrics.json")
+
 def fail(error):
     raise error
 
 def catch(function):
     try:
         function()
-    except errors.RunError as error:
+    except (errors.RunError, OSError) as error:
         return [type(error).__name__, str(error)]
 
 content = {"text": chr(0xdcff) + "é", "arrays": [np.arange(5, dtype=np.float16)]}
@@ -47,6 +50,7 @@ print(json.dumps({
     "dtype": str(received["arrays"][0].dtype),
     "large": bool(np.array_equal(large, np.arange(2**24 + 3))),
     "nothing": team.ask_chief(lambda: None),
+    "full": catch(lambda: team.ask_chief(lambda: fail(FULL))),
     "failure": catch(lambda: team.ask_chief(
         lambda: fail(errors.NonFiniteError(f"said by {own}")))),
     "together": catch(lambda: team.end_together(
@@ -73,6 +77,12 @@ def test_two_workers_agree():
         assert each["nothing"] is None
         assert each["failure"] == ["NonFiniteError", "said by 0"]
         assert each["all well"] is None
+    assert chief["full"][0] == "OSError"
+    assert other["full"] == [
+        "RunError",
+        "[Errno 28] No space left on device: 'metrics.json'; make room and give the "
+        "same command again.",
+    ]
     assert chief["together"] == [
         "RunError",
         "Another worker cannot go on; its own message says why.",
