@@ -52,7 +52,7 @@ def create_strategy(
     return _connect(cluster)
 
 
-def is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+def is_multi_worker(strategy: tf.distribute.Strategy | None) -> bool:
     """Returns whether a strategy spans several processes."""
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 

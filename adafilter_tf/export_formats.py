@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from adafilter_tf import errors, runtimes
+from adafilter_tf import errors, layers, runtimes
 
 # Greatest difference of a probability, in the median image. Float32 files were 1e-6
 # apart; a wrong padding or a lost weight is 1e-2 or more, in every image.
@@ -161,6 +161,8 @@ def _portable_copy(model: keras.Model) -> keras.Model:
         config = layer.get_config()
         if "dtype" in config:
             config["dtype"] = "float32"
+        if isinstance(layer, layers.FoldedConv2D):
+            config["pick_single"] = False  # kernels are constants there
         return type(layer).from_config(config)
 
     copy = keras.models.clone_model(model, clone_function=convert)

@@ -111,7 +111,8 @@ def compile_model(
         jit_compile=jit_compile,
     )
     _create_variables(model)
-    if distribution.is_multi_worker(model.distribute_strategy):
+    # Other backends' models have no strategy.
+    if distribution.is_multi_worker(getattr(model, "distribute_strategy", None)):
         multi_worker_fit.adapt(model)
 
 

@@ -7,6 +7,7 @@ from adafilter_tf.layers.block_route import BlockRoute
 from adafilter_tf.layers.feedforward_gate import FeedforwardGate
 from adafilter_tf.layers.filled_gates import FilledGates
 from adafilter_tf.layers.filter_gate import FilterGate, hard_gate
+from adafilter_tf.layers.folded_conv import FoldedConv2D
 from adafilter_tf.layers.gate_network import GateNetwork
 from adafilter_tf.layers.gated_batch_norm import GatedBatchNormalization
 from adafilter_tf.layers.gated_conv import GatedConv2D
@@ -27,6 +28,7 @@ __all__ = [
     "FeedforwardGate",
     "FilledGates",
     "FilterGate",
+    "FoldedConv2D",
     "GateNetwork",
     "GatedBatchNormalization",
     "GatedConv2D",

@@ -39,13 +39,7 @@ class AddedFilters(keras.layers.Layer):
 
     def call(self, base, difference, gates):
         """Returns the sum."""
-        gates = ops.cast(gates, difference.dtype)
-        added = difference * branches.expand_gates(gates, len(difference.shape))
-        count = base.shape[-1]
-        if len(self.filters) == count:
-            return base + added
-        places = ops.one_hot(self.filters, count, dtype=added.dtype)
-        return base + ops.matmul(added, places)
+        return add_filters(base, difference, gates, self.filters)
 
     def compute_output_spec(self, base, difference, gates):
         """Returns the shape and dtype of the sum."""
@@ -54,3 +48,18 @@ class AddedFilters(keras.layers.Layer):
     def get_config(self):
         """Returns the arguments that rebuild the layer."""
         return {**super().get_config(), "filters": self.filters}
+
+
+def add_filters(base, difference, gates, filters):
+    """Returns the sum of `AddedFilters`."""
+    gates = branches.expand_gates(
+        ops.cast(gates, difference.dtype), len(difference.shape)
+    )
+    return base + place(difference * gates, filters, base.shape[-1])
+
+
+def place(values, filters, count):
+    """Returns [..., d] as [..., count]: at the places of d filters, 0 elsewhere."""
+    if len(filters) == count:
+        return values
+    return ops.matmul(values, ops.one_hot(filters, count, dtype=values.dtype))

@@ -12,7 +12,8 @@ def count_multiply_adds(model: keras.Model) -> int:
     """Returns the multiply-adds of one image in convolutions, dense layers and gates.
 
     Norms, activations, sums and other layers are not counted. Both banks of a gated
-    layer are, and each step of a gate network.
+    layer are, and each step of a gate network. A `FoldedConv2D` counts as for an image
+    of a batch; a single image takes less.
 
     Args:
         model: Functional, of images of a known height and width.
@@ -20,13 +21,15 @@ def count_multiply_adds(model: keras.Model) -> int:
     counts = []
 
     def call(layer, args, kwargs):
-        if isinstance(layer, filter_bank.PLAIN_FILTERS):
+        if isinstance(layer, layers.FoldedConv2D):
+            counts.append(_count_folded(layer))
+        elif isinstance(layer, filter_bank.PLAIN_FILTERS):
             counts.append(_count_positions(layer.output) * _count_weights(layer))
         elif isinstance(layer, filter_bank.GATED_FILTERS):
             output = keras.tree.flatten(layer.output)[0]
             counts.append(_count_positions(output) * _count_weights(layer))
         elif isinstance(layer, layers.AddedFilters):
-            counts.append(_count_places(layer))
+            counts.append(_count_places(layer.output, layer.filters))
         elif isinstance(layer, layers.GateNetwork):
             counts.append(_count_step(layer, kwargs.get("step", 0)))
         elif isinstance(layer, layers.PolicyNetwork):
@@ -46,11 +49,18 @@ def _count_weights(layer) -> int:
     return sum(math.prod(kernel.shape) for kernel in kernels)
 
 
-def _count_places(layer) -> int:
-    count = layer.output.shape[-1]
-    if len(layer.filters) == count:
+def _count_folded(layer) -> int:
+    count, dependent = layer.filters, layer.dependent
+    convolved = math.prod(layer.kernel.shape) * (count + len(dependent)) // count
+    places = _count_places(layer.output, dependent)
+    return _count_positions(layer.output) * convolved + places
+
+
+def _count_places(output, filters) -> int:
+    count = output.shape[-1]
+    if len(filters) == count:
         return 0
-    return _count_positions(layer.output) * len(layer.filters) * count
+    return _count_positions(output) * len(filters) * count
 
 
 def _count_step(network, step: int) -> int:

@@ -169,6 +169,39 @@ def create_filters(source: keras.Layer, bank: Bank, inputs, **options):
     return layer
 
 
+def create_folded_convolution(
+    source: layers.GatedConv2D, bank: Bank, difference: Bank, inputs, dependent
+) -> layers.FoldedConv2D:
+    """Returns a built convolution of which each image changes some filters.
+
+    Args:
+        source: Gives strides, padding, activation, name and dtype.
+        bank: The filters for gates of 0.
+        difference: Of as many filters, tuned minus frozen.
+        inputs: What the layer will read.
+        dependent: The filters that depend on the image.
+    """
+    layer = layers.FoldedConv2D(
+        bank.count,
+        source.kernel_size,
+        dependent,
+        strides=source.strides,
+        padding=source.padding,
+        dilation_rate=source.dilation_rate,
+        activation=source.activation,
+        dtype=source.dtype_policy,
+        name=source.name,
+    )
+    layer.build(inputs.shape)
+    layer.set_weights(
+        [
+            *(*bank.kernels.values(), bank.filled_bias),
+            *(*difference.kernels.values(), difference.filled_bias),
+        ]
+    )
+    return layer
+
+
 def create_affine(source: keras.Layer, scale, offset, inputs) -> keras.Layer:
     """Returns a built layer `scale * x + offset` in the place of a gated norm."""
     options = {"dtype": source.dtype_policy, "name": source.name}

@@ -9,6 +9,7 @@ from adafilter_tf import layers
 from adafilter_tf.models import (
     constant_gates,
     conversion,
+    dependent_filters,
     filter_bank,
     fold_plan,
     folded_gates,
@@ -181,7 +182,7 @@ class _Walk:
             return self._create(layer, bank, inputs, activation=layer.activation)
         if isinstance(layer, layers.GatedSeparableConv2D):
             return self._keep_banks(layer, frozen, tuned, inputs)
-        return self._add_dependent(layer, frozen, tuned, inputs)
+        return self._blend(layer, frozen, tuned, inputs)
 
     def _fold_followers(self, name, bank, branch=None):
         for follower in self._plan.followers[name]:
@@ -192,38 +193,24 @@ class _Walk:
             )
         return bank
 
-    def _add_dependent(self, layer, frozen, tuned, inputs):
-        """Calls all filters, and those again whose gate depends on the image."""
+    def _blend(self, layer, frozen, tuned, inputs):
+        """Calls one filter bank, and what of it depends on the image."""
         name = layer.name
         filters = self._gates.list_dependent(name)
         constants = self._gates.constants[name].astype("float64")
         constants[filters] = 0.0
-        base = self._create(
-            layer,
-            frozen.blend(tuned, constants),
-            inputs,
-            activation=None if filters else layer.activation,
-        )
+        base = frozen.blend(tuned, constants)
         if not filters:
-            return base
-        difference = tuned.subtract(frozen)
-        gates = self._gates.choices[name]
-        if _is_dearer(difference, filters, layer):
-            # Zero where the choice is in the base.
-            mask = constants * 0.0
-            mask[filters] = 1.0
-            difference = difference.scale(mask)
-            gates, filters = self._gates.fill(name), list(range(difference.count))
-        else:
-            difference = difference.take(filters)
-        added = self._create(layer, difference, inputs, name=f"{name}_difference")
-        add = layers.AddedFilters(filters, dtype=layer.dtype_policy, name=f"{name}_add")
-        outputs = add(base, added, gates)
-        if layer.activation is keras.activations.linear:
-            return outputs
-        return keras.layers.Activation(
-            layer.activation, dtype=layer.dtype_policy, name=f"{name}_activation"
-        )(outputs)
+            return self._create(layer, base, inputs, activation=layer.activation)
+        return dependent_filters.call_filters(
+            layer,
+            base,
+            tuned.subtract(frozen),
+            filters,
+            self._gates.choices[name],
+            lambda: self._gates.fill(name),
+            inputs,
+        )
 
     def _create(self, layer, bank, inputs, **options):
         options = {"name": layer.name, **options}
@@ -267,12 +254,3 @@ class _Walk:
             return self._keep(layer, frozen, tuned, gates)
         constants = self._gates.constants[owner or layer.name].astype("float64")
         return filter_bank.create_layer_norm(layer, constants, frozen)(frozen)
-
-
-def _is_dearer(difference, filters, layer) -> bool:
-    """Whether single filters and their places cost more than all filters again."""
-    (kernel,) = difference.kernels.values()
-    if difference.depthwise or getattr(layer, "groups", 1) > 1:
-        return True
-    reads = kernel.size // difference.count  # multiply-adds of an output
-    return len(filters) * (reads + difference.count) >= reads * difference.count

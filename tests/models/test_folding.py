@@ -32,6 +32,13 @@ def fold_forced(model, value, names=()):
     return folding.fold(model, constants)
 
 
+def without_picks(layer):
+    config = layer.get_config()
+    if isinstance(layer, layers.FoldedConv2D):
+        config["pick_single"] = False
+    return type(layer).from_config(config)
+
+
 @pytest.mark.parametrize("backbone", BACKBONES)
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_folded_is_unfolded(backbone, options):
@@ -64,11 +71,34 @@ def test_resnet14_folds():
     exact, calibrated = folding.fold(model), fold_calibrated(model, pixels)
     assert measure_difference(exact.model, model, pixels) < 1e-5
     assert measure_difference(calibrated.model, model, pixels) < 1e-5
+    # One image goes another way through the convolutions.
+    assert measure_difference(exact.model, model, pixels[:1]) < 1e-5
+    assert measure_difference(calibrated.model, model, pixels[:1]) < 1e-5
     assert exact.dependent_fraction == 1 > calibrated.dependent_fraction > 0
     plain = cost.count_multiply_adds(fold_forced(model, 1.0).model)
     spent = cost.count_multiply_adds(calibrated.model)
     assert spent < cost.count_multiply_adds(exact.model)
     assert 1 < spent / plain < 2
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_one_image_is_convolved_by_kernels_made_for_it(count):
+    model = build(resnet14.resnet14((16, 16, 1)))
+    rng = np.random.default_rng(0)
+    constants = {
+        name: np.where(rng.random(gate.shape[-1]) < 0.3, np.nan, 1.0)
+        for name, gate in choices.list_gates(model).items()
+    }
+    folded = folding.fold(model, constants).model
+    kinds = [type(layer) for layer in folded.layers]
+    assert layers.FoldedConv2D in kinds  # where features are larger than kernels
+    assert layers.AddedFilters in kinds
+    pixels = random_images(count, 16, 16, 1)
+    twice = keras.models.clone_model(folded, clone_function=without_picks)
+    twice.set_weights(folded.get_weights())
+    np.testing.assert_allclose(
+        folded.predict_on_batch(pixels), twice.predict_on_batch(pixels), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("policy", ["all_tuned", "all_frozen", "random"])

@@ -1,3 +1,8 @@
+import json
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -109,7 +114,14 @@ def test_inference_is_measured_at_each_batch_size():
     forms = ["plain", "gated", "exported", "plain_exported"]
     assert list(data["inference_ratio"]["batch_3"]) == forms
     assert min(data["inference_seconds"]["batch_3"].values()) > 0
-    assert 0 <= data["image_dependent_fraction"]["exported"] <= 1
+    assert data["image_dependent_fraction"]["exported"] == 1
+
+
+def test_share_of_the_gates_that_depend_on_the_image_is_chosen():
+    data = benchmark.run(
+        parse("--sections=size", "--dependent_fraction=0.25")
+    ).to_dict()
+    assert data["image_dependent_fraction"]["exported"] == pytest.approx(0.25, abs=0.05)
 
 
 def test_input_is_measured():
@@ -128,6 +140,22 @@ def test_peak_memory_grows_by_what_is_allocated():
     ]
     # 254 images more, of which each layer keeps at least its output.
     assert peaks[1] - peaks[0] > 254 * 16 * 16 * 32 * 4
+
+
+@pytest.mark.slow  # a process
+def test_other_backends_are_measured():
+    pytest.importorskip("jax")
+    command = [sys.executable, "-m", "tools.benchmark", *TINY, "--json"]
+    done = subprocess.run(
+        [*command, "--sections=training"],
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["keras_backend"] == "jax"
+    assert data["train_step_ratio"]["fine_tuning"] == 1.0
 
 
 @pytest.mark.slow  # a process

@@ -6,10 +6,11 @@ import pathlib
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 
 from adafilter_tf import errors, fold_run, model_file, run_dir
 from adafilter_tf.data import splits
-from adafilter_tf.models import folding
+from adafilter_tf.models import choices, folding
 from tools.benchmarks import interleaving, subjects
 
 PLAIN = "plain"
@@ -27,7 +28,7 @@ class Forms:
         dependent_fraction: Share of the filters whose gate depends on the image, in
             `exported`.
         changed_fraction: Share of the run's validation predictions that `exported`
-            changes; None for a random network.
+            changes; None for a random network and without validation images.
     """
 
     models: dict[str, keras.Model]
@@ -35,15 +36,21 @@ class Forms:
     changed_fraction: float | None
 
 
-def build_forms(settings: subjects.Settings, run: str | None = None) -> Forms:
+def build_forms(
+    settings: subjects.Settings,
+    run: str | None = None,
+    dependent_fraction: float = 1.0,
+) -> Forms:
     """Returns the forms of a run's network, or of one with random weights.
 
     A run is folded as at export, calibrated on its training images and tried on its
-    validation images; of a random network only what no image can change is folded.
+    validation images. Of a random network only what no image can change is folded, or
+    as if its gates were constants, 0 and 1 at random, but for a share in each layer.
 
     Args:
         settings: Of the benchmark; a run must have its image size.
         run: Folder of a finished run with gates on the same backbone.
+        dependent_fraction: That share, of a network with random weights.
 
     Raises:
         errors.RunError: When the run is not finished or of another image size.
@@ -51,7 +58,8 @@ def build_forms(settings: subjects.Settings, run: str | None = None) -> Forms:
     plain = subjects.build_model(settings, subjects.REFERENCE)
     if run is None:
         gated = subjects.build_model(settings, "adafilter")
-        folded, changed = folding.fold(gated), None
+        constants = _draw_constants(gated, dependent_fraction)
+        folded, changed = folding.fold(gated, constants), None
     else:
         gated, folded, changed = _open_run(settings, pathlib.Path(run))
     models = {
@@ -118,4 +126,16 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
             "crop_fraction": _CROP_FRACTION,
         },
     )
-    return model, folded, report.changed_predictions / report.validation_images
+    images = report.validation_images
+    return model, folded, report.changed_predictions / images if images else None
+
+
+def _draw_constants(model: keras.Model, dependent_fraction: float) -> dict:
+    """Returns the constants of `folding.fold`, NaN where a gate depends on an image."""
+    rng = np.random.default_rng(0)
+    constants = {}
+    for name, gate in choices.list_gates(model).items():
+        values = rng.integers(0, 2, gate.shape[-1]).astype("float32")
+        values[rng.random(len(values)) < dependent_fraction] = np.nan
+        constants[name] = values
+    return constants
