@@ -8,13 +8,13 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adafilter_tf import errors, fold_run, model_file, run_dir
+from adafilter_tf import cell, errors, fold_run, model_file, run_dir
+from adafilter_tf import settings as app_settings
 from adafilter_tf.data import splits
 from adafilter_tf.models import choices, folding
 from tools.benchmarks import interleaving, subjects
 
 PLAIN = "plain"
-_CROP_FRACTION = 0.875  # the command line's default
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +110,8 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
             "--output_dir of a finished training with gates."
         )
     model = model_file.load_model(folder.model)
-    size, channels = model.input.shape[2:]
+    values = cell.parse_flags(run_dir.read_text(folder.flagfile).splitlines())
+    size = values.image_size
     if size != settings.image_size:
         raise errors.RunError(
             f"The run in {root} has images of {size} pixels and the benchmark of "
@@ -120,11 +121,7 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
         model,
         splits.read_splits(folder.splits),
         fold_run.FoldOptions(),
-        image_options={
-            "image_size": size,
-            "channels": channels,
-            "crop_fraction": _CROP_FRACTION,
-        },
+        image_options=app_settings.image_options(values),
     )
     images = report.validation_images
     return model, folded, report.changed_predictions / images if images else None
