@@ -124,10 +124,10 @@ def play(tmp_path, scenes, *, kill_at):
     return found, [errors for _, errors in written]
 
 
-def assert_one_message(results, message):
-    """Both end with the chief's message and exit code."""
+def assert_one_message(results, message, code=1):
+    """Both end with one message and one exit code."""
     assert results[0] == results[1]
-    assert results[0]["code"] == 1
+    assert results[0]["code"] == code
     assert message in results[0]["errors"]
 
 
@@ -158,19 +158,20 @@ def test_two_workers_end_or_go_on_together(tmp_path, capfd, caplog, monkeypatch)
     other_settings = both(diverging, *DIVERGING, "--seed=5")
     other_flags = both(tmp_path / "differing")
     other_flags[1]["arguments"].append("--seed=7")
+    patient = both(tmp_path / "patient", "--early_stopping_patience=1")
+    cached = both(tmp_path / "cached", "--cache_frozen_features", *DIVERGING)
     kill = both(killed, *LONG)
     missing = both(tmp_path / "lacking")
     missing[1]["rename"] = [("images/cat/3.jpg", "kept")]
-    kill[1]["rename"] = [("kept", "images/cat/3.jpg")]
+    cached[1]["rename"] = [("kept", "images/cat/3.jpg")]
+    scenes = [stop, resume, other_settings, other_flags, missing, patient, cached]
     results, logs = play(
-        tmp_path,
-        [stop, resume, other_settings, other_flags, missing, kill],
-        kill_at=killed / "checkpoints/step_000000003",
+        tmp_path, [*scenes, kill], kill_at=killed / "checkpoints/step_000000003"
     )
     chief, other = results
-    assert (len(chief), len(other)) == (6, 5)
-    both_ended, both_went_on, refused, differing, lacking = zip(
-        chief[:5], other, strict=True
+    assert (len(chief), len(other)) == (8, 7)
+    both_ended, both_went_on, refused, differing, lacking, *unable = zip(
+        chief[:7], other, strict=True
     )
     assert_one_message(both_ended, "moving_variance is not finite at step 6; no check")
     assert both_went_on[0] == both_went_on[1]  # the weights, too
@@ -183,8 +184,11 @@ def test_two_workers_end_or_go_on_together(tmp_path, capfd, caplog, monkeypatch)
     assert_one_message(refused, "belongs to a run with other settings: it has --seed=0")
     assert_told(differing, 2, "Worker 1 has other flags than the chief: --seed=0 --see")
     assert_told(lacking, 1, "Worker 1 lacks the image /proc/self/cwd/images/cat/3.jpg")
-    assert chief[5]["code"] == 1
-    assert "Another worker of the 2 is gone (" in chief[5]["errors"]
+    for each, flag in zip(unable, ("early stopping", "--cache_frozen"), strict=True):
+        assert flag in each[0]["errors"]
+        assert_one_message(each, " on several workers, which ", code=2)
+    assert chief[7]["code"] == 1
+    assert "Another worker of the 2 is gone (" in chief[7]["errors"]
     assert not (tmp_path / "nothing").exists()
 
     step = processes.newest_step(killed)
