@@ -1,5 +1,7 @@
 """The one writer of a run's TensorBoard folder, and what makes a resume continue."""
 
+import contextlib
+import errno
 import io
 import os
 import time
@@ -43,19 +45,20 @@ class EventWriter:
         Args:
             step: Number of updates so far.
         """
-        if self._writer is None:
-            self._writer = tf.summary.create_file_writer(self.log_dir)
         started = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
         # Points of `step` itself stay, but for those before the first update, which a
         # run without a checkpoint writes again.
         event = event_pb2.Event(
             wall_time=time.time(), step=step + 1 if step else 0, session_log=started
         )
-        # tf.summary has no function for it.
-        tf.raw_ops.ImportEvent(
-            writer=self._writer._resource, event=event.SerializeToString()
-        )
-        self._writer.flush()
+        with self._report_full_disk():
+            if self._writer is None:
+                self._writer = tf.summary.create_file_writer(self.log_dir)
+            # tf.summary has no function for it.
+            tf.raw_ops.ImportEvent(
+                writer=self._writer._resource, event=event.SerializeToString()
+            )
+            self._writer.flush()
 
     def close(self) -> None:
         """Closes the file; nothing happens when there is none."""
@@ -71,16 +74,28 @@ class EventWriter:
                 whose names end in `_pb`: without an operation of TensorFlow for each,
                 which is most of the time of `tf.summary`.
             step: Number of updates.
+
+        Raises:
+            OSError: When the disk is full; so does `open`.
         """
         # Messages that follow each other are one message with the values of all.
         merged = b"".join(summary.SerializeToString() for summary in summaries)
-        with self._writer.as_default(step):
+        with self._report_full_disk(), self._writer.as_default(step):
             tf.summary.experimental.write_raw_pb(merged)
 
     def write_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         """Writes one point of each curve."""
         pairs = scalars.items()
         self.write([scalar_summary.scalar_pb(*pair) for pair in pairs], step)
+
+    @contextlib.contextmanager
+    def _report_full_disk(self):
+        """A context in which TensorFlow's error is the one of the system again."""
+        try:
+            yield
+        except tf.errors.ResourceExhaustedError as error:
+            reason = os.strerror(errno.ENOSPC)
+            raise OSError(errno.ENOSPC, reason, self.log_dir) from error
 
 
 def make_image(tag: str, pixels: np.ndarray, description: str) -> summary_pb2.Summary:

@@ -1,5 +1,7 @@
 """What TensorBoard itself reads from the files of a run that was killed and resumed."""
 
+import pytest
+import tensorflow as tf
 from tensorboard.backend.event_processing import plugin_event_accumulator
 
 from adafilter_tf.callbacks import event_writer
@@ -38,3 +40,14 @@ def test_opening_again_goes_on(tmp_path):
     writer.close()
     writer.close()
     assert read_steps(tmp_path) == [10, 20]
+
+
+def test_full_disk_is_an_error_of_the_system(tmp_path, monkeypatch):
+    def fail(content):
+        raise tf.errors.ResourceExhaustedError(None, None, "Failed to flush 1 events")
+
+    writer = log(tmp_path, 0, [0])
+    monkeypatch.setattr(tf.summary.experimental, "write_raw_pb", fail)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        writer.write_scalars({"train/loss": 1.0}, 1)
+    assert caught.value.filename == str(tmp_path)

@@ -64,7 +64,7 @@ def test_full_disk_of_the_chief(count, tmp_path):
     worker_processes.finish(start(tmp_path, tmp_path / "whole"))
     expected = processes.weights(tmp_path / "whole")
     needed = used_bytes(tmp_path / "whole")
-    for share in (0.001, 0.3, 0.65, 0.9):
+    for share in (0.01, 0.3, 0.65, 0.9):
         folder = tmp_path / f"disk_{share}"
         with small_disk(folder, int(share * needed)) as resize:
             chief, other = last_lines(start(tmp_path, folder))
