@@ -13,6 +13,21 @@ METHODS = {
     "learned_gates": ("--gate_units=4", "--gate_noise=0.1"),
     "spottune": ("--method=spottune",),
     "wise_ft": ("--method=wise_ft",),  # two stages, and a choice after them
+    "averaged_and_stopped": (
+        "--epochs=8",
+        "--steps_per_epoch=5",
+        "--ema_decay=0.9",
+        "--accumulation_steps=2",
+        "--early_stopping_patience=2",
+    ),
+    "cached_features": (
+        "--cache_frozen_features",
+        "--gate_from=stage3",
+        "--crop_fraction=1",
+        "--random_resized_crop_min_area=1",
+        "--nohorizontal_flip",
+        "--mixup_alpha=0",
+    ),
 }
 
 
