@@ -49,25 +49,23 @@ class GateNetwork(keras.layers.Layer):
         self.units = units
         self.initial_bias = initial_bias
         self.temperature = temperature
-        # A layer that is built untrainable, as when it is loaded, does not tell its
-        # parts.
-        self._part_options = {"dtype": self.dtype_policy, "trainable": self.trainable}
+
+    def build(self, inputs_shape):
+        """Creates the weights of all steps; only the arguments decide their shapes."""
+        options = self._part_options
         self.embeddings = [
-            keras.layers.Dense(units, name=f"embedding_{i}", **self._part_options)
+            keras.layers.Dense(self.units, name=f"embedding_{i}", **options)
             for i in range(len(self.channels))
         ]
         self.filter_logits = [
             keras.layers.Dense(
                 count,
-                bias_initializer=keras.initializers.Constant(initial_bias),
+                bias_initializer=keras.initializers.Constant(self.initial_bias),
                 name=f"filter_logits_{i}",
-                **self._part_options,
+                **options,
             )
             for i, count in enumerate(self.filters)
         ]
-
-    def build(self, inputs_shape):
-        """Creates the weights of all steps; only the arguments decide their shapes."""
         for channels, embedding in zip(self.channels, self.embeddings, strict=True):
             embedding.build((None, channels))
         for filter_logits in self.filter_logits:
@@ -93,6 +91,12 @@ class GateNetwork(keras.layers.Layer):
             "initial_bias": self.initial_bias,
             "temperature": self.temperature,
         }
+
+    @property
+    def _part_options(self) -> dict:
+        # A layer that is built untrainable, as when it is loaded, does not tell its
+        # parts.
+        return {"dtype": self.dtype_policy, "trainable": self.trainable}
 
 
 def _pool(inputs):
