@@ -198,33 +198,18 @@ def fit(
         stops = stopper if index + 1 == len(parts) else None
         if stops:
             stops.begin(start)
-        per_epoch = options.steps_per_epoch
-        for steps in training_epochs.split_at_epoch(start, end, per_epoch):
-            if stops and stops.has_stopped():
-                break
-            make_dataset = functools.partial(
-                read,
-                global_batch_size=options.batch_size,
-                total_steps=steps.stop,
-                start_step=steps.start,
-                seed=options.seed,
-            )
-            batches = distribution.distribute(
-                model.distribute_strategy, options.batch_size, make_dataset
-            )
-            first = []
-            if steps.start % per_epoch:
-                first = [
-                    epoch_metrics.EpochMetrics(progress.checkpoint, progress.workers)
-                ]
-            training_epochs.fit_steps(
-                trained,
-                batches,
-                steps,
-                steps_per_epoch=per_epoch,
-                callbacks=[*first, *callbacks],
-                quiet=quiet,
-            )
+        _train_stage(
+            trained,
+            functools.partial(read, seed=options.seed),
+            start,
+            end,
+            strategy=model.distribute_strategy,
+            options=options,
+            progress=progress,
+            callbacks=callbacks,
+            stopper=stops,
+            quiet=quiet,
+        )
         if stops:
             found = stops.restore(trained)
         else:
@@ -244,6 +229,33 @@ def fit(
         return evaluation.measure(score(splits.validation.paths).logits, labels)
 
     return {**found, **procedure.finish(model, ends, measure)}
+
+
+def _train_stage(
+    model, read, start, end, *, strategy, options, progress, callbacks, stopper, quiet
+) -> None:
+    """Takes the steps of a stage, epoch by epoch, or fewer if `stopper` says so."""
+    per_epoch = options.steps_per_epoch
+    for steps in training_epochs.split_at_epoch(start, end, per_epoch):
+        if stopper and stopper.has_stopped():
+            return
+        make_dataset = functools.partial(
+            read,
+            global_batch_size=options.batch_size,
+            total_steps=steps.stop,
+            start_step=steps.start,
+        )
+        first = []
+        if steps.start % per_epoch:
+            first = [epoch_metrics.EpochMetrics(progress.checkpoint, progress.workers)]
+        training_epochs.fit_steps(
+            model,
+            distribution.distribute(strategy, options.batch_size, make_dataset),
+            steps,
+            steps_per_epoch=per_epoch,
+            callbacks=[*first, *callbacks],
+            quiet=quiet,
+        )
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:

@@ -1,5 +1,6 @@
 """One training run in its folder: from splits to a saved model and its metrics."""
 
+import contextlib
 import dataclasses
 import functools
 import signal
@@ -137,21 +138,16 @@ def train(
         )
         return found, clock, info.rollbacks
 
-    with preemption.Preemption() as asked:
-        try:
-            finished, clock, rollbacks = _attempt_until_finite(
-                attempt, folder, model, info, safety, workers
+    with preemption.Preemption() as asked, _ending_as_asked(asked):
+        finished, clock, rollbacks = _attempt_until_finite(
+            attempt, folder, model, info, safety, workers
+        )
+        (is_asked,) = workers.any(asked.is_requested())
+        if is_asked:
+            raise errors.Preempted(
+                "Asked to end; all steps are taken and saved. The same command goes on "
+                "there."
             )
-            (is_asked,) = workers.any(asked.is_requested())
-            if is_asked:
-                raise errors.Preempted(
-                    "Asked to end; all steps are taken and saved. The same command "
-                    "goes on there."
-                )
-        except errors.Preempted as error:
-            if asked.signal == signal.SIGINT:
-                raise KeyboardInterrupt from error
-            raise
     workers.ask_chief(lambda: model_file.save_model(model, folder.model))
     tested = score(splits.test.paths)
     steps = stopper.last_step if stopper else options.total_steps
@@ -169,12 +165,7 @@ def train(
         **training.measure_outputs(tested, splits.test.labels, "test"),
     }
     if workers.is_chief:
-        writer.open(steps)
-        evaluation_images.write_images(
-            writer, "test", tested.logits, splits.test, steps
-        )
-        hyperparameters.write_result(writer, metrics, steps)
-        writer.close()
+        _write_events(writer, metrics, tested.logits, splits.test)
     projector.write_projector(
         folder.tensorboard,
         model,
@@ -185,6 +176,26 @@ def train(
     )
     workers.ask_chief(lambda: run_dir.write_json(folder.metrics, metrics))
     return metrics
+
+
+@contextlib.contextmanager
+def _ending_as_asked(asked: preemption.Preemption):
+    """A context in which Ctrl-C ends as Ctrl-C once all is saved."""
+    try:
+        yield
+    except errors.Preempted as error:
+        if asked.signal == signal.SIGINT:
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _write_events(writer, metrics: dict, logits, test) -> None:
+    """Tells TensorBoard what the test gave, at the last step."""
+    steps = metrics["steps"]
+    writer.open(steps)
+    evaluation_images.write_images(writer, "test", logits, test, steps)
+    hyperparameters.write_result(writer, metrics, steps)
+    writer.close()
 
 
 def _attempt_until_finite(attempt, folder, model, info, safety, workers):
