@@ -12,7 +12,10 @@ from tests import worker_processes
 from tests.faults import processes
 from tests.faults.test_full_disk import small_disk, used_bytes
 
-AT_HOME = "import os, sys\nos.chdir(sys.argv.pop(1))\n" + worker_processes.COMMAND
+AT_HOME = (
+    "import os, sys, adafilter_tf\nos.chdir(sys.argv.pop(1))\n"
+    + worker_processes.COMMAND
+)
 """The command in a folder of the worker's own, where it has its images."""
 
 
