@@ -16,7 +16,7 @@ import tensorflow as tf
 from absl import logging
 from tensorflow.core.protobuf import saved_model_pb2
 
-from adafilter_tf import errors
+from adafilter_tf import errors, full_disk
 from adafilter_tf.serving import card as card_lib
 from adafilter_tf.serving import signatures as signatures_lib
 from adafilter_tf.serving import warmup
@@ -119,7 +119,8 @@ def _save(model, signatures, class_names, folder: pathlib.Path) -> None:
     servable.labels = tf.saved_model.Asset(str(labels_path))
     # Signatures save only variables that hang on the saved object.
     servable.model_variables = [variable.value for variable in model.variables]
-    tf.saved_model.save(servable, str(folder), signatures=signatures)
+    with full_disk.report(folder):
+        tf.saved_model.save(servable, str(folder), signatures=signatures)
     _name_methods(folder / "saved_model.pb")
 
 

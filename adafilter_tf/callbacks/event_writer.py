@@ -1,7 +1,5 @@
 """The one writer of a run's TensorBoard folder, and what makes a resume continue."""
 
-import contextlib
-import errno
 import io
 import os
 import time
@@ -15,6 +13,8 @@ from tensorboard.plugins.image import metadata as image_metadata
 from tensorboard.plugins.scalar import summary_v2 as scalar_summary
 from tensorboard.util import tensor_util
 from tensorflow.core.util import event_pb2
+
+from adafilter_tf import full_disk
 
 
 class EventWriter:
@@ -51,7 +51,7 @@ class EventWriter:
         event = event_pb2.Event(
             wall_time=time.time(), step=step + 1 if step else 0, session_log=started
         )
-        with self._report_full_disk():
+        with full_disk.report(self.log_dir):
             if self._writer is None:
                 self._writer = tf.summary.create_file_writer(self.log_dir)
             # tf.summary has no function for it.
@@ -80,22 +80,13 @@ class EventWriter:
         """
         # Messages that follow each other are one message with the values of all.
         merged = b"".join(summary.SerializeToString() for summary in summaries)
-        with self._report_full_disk(), self._writer.as_default(step):
+        with full_disk.report(self.log_dir), self._writer.as_default(step):
             tf.summary.experimental.write_raw_pb(merged)
 
     def write_scalars(self, scalars: Mapping[str, float], step: int) -> None:
         """Writes one point of each curve."""
         pairs = scalars.items()
         self.write([scalar_summary.scalar_pb(*pair) for pair in pairs], step)
-
-    @contextlib.contextmanager
-    def _report_full_disk(self):
-        """A context in which TensorFlow's error is the one of the system again."""
-        try:
-            yield
-        except tf.errors.ResourceExhaustedError as error:
-            reason = os.strerror(errno.ENOSPC)
-            raise OSError(errno.ENOSPC, reason, self.log_dir) from error
 
 
 def make_image(tag: str, pixels: np.ndarray, description: str) -> summary_pb2.Summary:

@@ -44,7 +44,9 @@ def test_opening_again_goes_on(tmp_path):
 
 def test_full_disk_is_an_error_of_the_system(tmp_path, monkeypatch):
     def fail(content):
-        raise tf.errors.ResourceExhaustedError(None, None, "Failed to flush 1 events")
+        raise tf.errors.ResourceExhaustedError(
+            None, None, "events; No space left on device"
+        )
 
     writer = log(tmp_path, 0, [0])
     monkeypatch.setattr(tf.summary.experimental, "write_raw_pb", fail)
