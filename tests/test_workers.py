@@ -11,11 +11,15 @@ from tests import worker_processes
 TALK = """
 import errno
 import json
+import os
+import pathlib
 import sys
+import time
 import numpy as np
 import tensorflow as tf
 from adafilter_tf import errors, workers
 
+heard = pathlib.Path(sys.argv[1])
 team = workers.Workers(tf.distribute.MultiWorkerMirroredStrategy())
 own = team.index
 
@@ -37,8 +41,12 @@ def lose():
     with team.report_lost():
         if own == 1:
             sys.stdout.flush()
-            import os
+            # What was said before has arrived at both by then.
+            deadline = time.monotonic() + 300
+            while not heard.exists() and time.monotonic() < deadline:
+                time.sleep(0.05)
             os._exit(0)
+        heard.touch()
         team.any(False)
 
 print(json.dumps({
@@ -62,8 +70,10 @@ print(json.dumps(catch(lose)))
 
 
 @pytest.mark.slow
-def test_two_workers_agree():
-    written = worker_processes.finish(worker_processes.start_workers(TALK))
+def test_two_workers_agree(tmp_path):
+    arguments = [str(tmp_path / "heard")]
+    processes = worker_processes.start_workers(TALK, lambda index: arguments)
+    written = worker_processes.finish(processes)
     lines = [output.splitlines() for output, _ in written]
     chief, other = (json.loads(of[0]) for of in lines)
     assert (chief["index"], other["index"]) == (0, 1)
