@@ -2,7 +2,7 @@
 # make test         the same environment, ruff, all tests
 # make docs         builds the pages of docs/ and of the docstrings into site/
 # make faults       kills, full disks, damaged files: the whole of what `make test` tries
-#                   in part; about 20 minutes; prints what was counted as JSON
+#                   in part; about 27 minutes; prints what was counted as JSON
 # make audit        known vulnerabilities of the pinned dependencies, by pip-audit; skipped
 #                   with a line where its data cannot be reached; the CI runs it
 # make clean        removes the environment and what was built; keeps runs/
