@@ -39,3 +39,9 @@ def make_folder(tmp_path, encode):
         return tmp_path
 
     return make
+
+
+@pytest.fixture
+def images(photograph, encode):
+    """Six files that differ."""
+    return [encode(photograph[i:]) for i in range(6)]

@@ -22,12 +22,6 @@ def load(tmp_path):
     return load_files
 
 
-@pytest.fixture
-def images(photograph, encode):
-    """Six files that differ."""
-    return [encode(photograph[i:]) for i in range(6)]
-
-
 def struct(images):
     rows = [{"bytes": image, "path": None} for image in images]
     return pyarrow.array(rows, record_data.HUGGING_FACE_IMAGE)

@@ -20,12 +20,6 @@ def load(tmp_path):
     return load_files
 
 
-@pytest.fixture
-def images(photograph, encode):
-    """Six files that differ."""
-    return [encode(photograph[i:]) for i in range(6)]
-
-
 def imagenet(images, labels, texts):
     return [
         {"image/encoded": image, "image/class/label": label, "image/class/text": text}
