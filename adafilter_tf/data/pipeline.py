@@ -21,6 +21,7 @@ from adafilter_tf.data.augmentation import Augmentation
 from adafilter_tf.data.examples import Examples
 
 CACHES = ("none", "encoded", "decoded")
+_PARALLEL_CALLS = os.cpu_count()
 
 
 def training_dataset(
@@ -95,7 +96,7 @@ def training_dataset(
         return images, one_hot
 
     dataset = tf.data.Dataset.range(start_step * len(places), total_steps * len(places))
-    dataset = dataset.map(make_example, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(make_example, num_parallel_calls=_PARALLEL_CALLS)
     dataset = dataset.batch(len(places), drop_remainder=True).map(finish_batch)
     return _run_on_all_cores(dataset)
 
@@ -211,7 +212,7 @@ def evaluation_dataset(
         return tf.cond(tf.equal(path, ""), lambda: black, lambda: read(path))
 
     dataset = tf.data.Dataset.from_tensor_slices(_to_strings(own))
-    dataset = dataset.map(read_or_fill, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(read_or_fill, num_parallel_calls=_PARALLEL_CALLS)
     return _run_on_all_cores(dataset.batch(len(places), drop_remainder=True))
 
 
@@ -279,7 +280,7 @@ def _to_strings(paths: Sequence[str]) -> tf.Tensor:
 
 def _in_memory(paths: tf.Tensor, read: Callable) -> tf.Tensor:
     dataset = tf.data.Dataset.from_tensor_slices(paths)
-    dataset = dataset.map(read, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.map(read, num_parallel_calls=_PARALLEL_CALLS)
     content = dataset.batch(len(paths)).get_single_element()
     num_bytes = tf.reduce_sum(tf.cast(tf.strings.length(content), tf.int64))
     logging.info(
@@ -293,5 +294,7 @@ def _in_memory(paths: tf.Tensor, read: Callable) -> tf.Tensor:
 def _run_on_all_cores(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options = tf.data.Options()
     options.deterministic = True
-    options.threading.private_threadpool_size = os.cpu_count()
-    return dataset.prefetch(tf.data.AUTOTUNE).with_options(options)
+    # At the end of its data TensorFlow 2.21 often waits for the autotuner's next round.
+    options.autotune.enabled = False
+    options.threading.private_threadpool_size = _PARALLEL_CALLS
+    return dataset.prefetch(4).with_options(options)

@@ -30,8 +30,12 @@ def jpegs(tmp_path, photograph, encode):
     return Examples(tuple(paths), (0, 1, 2, 0, 1, 2, 0), ("a", "b", "c"))
 
 
-def _batches(examples, *, augmentation=_NOTHING, steps=8, seed=3, **options):
-    dataset = pipeline.training_dataset(
+def _batches(*arguments, **options):
+    return list(_dataset(*arguments, **options).as_numpy_iterator())
+
+
+def _dataset(examples, *, augmentation=_NOTHING, steps=8, seed=3, **options):
+    return pipeline.training_dataset(
         examples,
         image_size=8,
         channels=3,
@@ -42,7 +46,6 @@ def _batches(examples, *, augmentation=_NOTHING, steps=8, seed=3, **options):
         augmentation=augmentation,
         **options,
     )
-    return list(dataset.as_numpy_iterator())
 
 
 def _assert_equal(batches, expected):
@@ -133,6 +136,12 @@ def test_batch_shapes_are_static_and_pixels_in_range(jpegs):
     for images, labels in dataset:
         assert 0.0 <= np.min(images) and np.max(images) <= 255.0
         np.testing.assert_allclose(np.sum(labels, 1), np.ones(5), atol=1e-6)
+
+
+def test_no_autotuner_delays_the_end_of_a_training(jpegs):
+    options = _dataset(jpegs).options()
+    assert options.autotune.enabled is False
+    assert options.threading.private_threadpool_size > 0
 
 
 def test_unknown_cache_is_refused(jpegs):
