@@ -156,6 +156,8 @@ def _summarize_reduction(reduction: statistics.Reduction, num_seeds: int) -> dic
         "mean": reduction.average.mean,
         "ci95_low": reduction.average.low,
         "ci95_high": reduction.average.high,
+        "ci95_over_tasks_low": reduction.over_tasks.low,
+        "ci95_over_tasks_high": reduction.over_tasks.high,
         "wins": reduction.wins,
         "losses": reduction.losses,
         "clear_wins": reduction.clear_wins,

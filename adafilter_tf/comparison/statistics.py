@@ -1,4 +1,4 @@
-"""Paired differences between methods, with intervals over seeds."""
+"""Paired differences between methods, with intervals over seeds and over tasks."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,10 @@ class Reduction:
 
     Attributes:
         by_task: Mean over seeds, for each task.
-        average: Over the tasks; the interval is over seeds, for these tasks.
+        average: Over the tasks; the interval is over seeds, for these tasks and the
+            settings that the search chose for them.
+        over_tasks: The same mean; the interval is over tasks, as if drawn from all
+            tasks of their kind, and contains the luck of the search.
         wins: Tasks with a mean above 0.
         losses: Tasks with a mean below 0.
         clear_wins: Wins whose interval excludes 0.
@@ -36,6 +39,7 @@ class Reduction:
 
     by_task: dict[str, Interval]
     average: Interval
+    over_tasks: Interval
     wins: int
     losses: int
     clear_wins: int
@@ -73,6 +77,7 @@ def reduce_error(
     return Reduction(
         by_task,
         estimate_mean(np.mean(list(differences.values()), axis=0)),
+        estimate_mean([of.mean for of in by_task.values()]),
         wins=len(wins),
         losses=len(losses),
         clear_wins=sum(of.excludes_zero for of in wins),

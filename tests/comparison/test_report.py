@@ -20,14 +20,14 @@ ACCURACIES = {
     "adafilter": {"digits": (0.93, 0.92), "toys": (0.79, 0.77)},
 }
 MARKDOWN = """\
-| Method | digits | toys | Average | Reduction [95 % interval] | Wins-losses | \
-Train s | Parameters M, trained / all |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
-| adafilter | 7.5 ± 0.7 | 22.0 ± 1.4 | 14.75 | +1.25 [-1.93, +4.43] | 1-1 (0-1) | \
-8.0 | 0.5 / 1 |
-| fine_tuning | 11.0 ± 1.4 | 21.0 ± 1.4 | 16.00 | reference |  | 8.0 | 0.5 / 1 |
-| frozen | 30.0 ± 0.0 | 38.0 ± 2.8 | 34.00 | -18.00 [-43.41, +7.41] | 0-2 (0-1) | \
-8.0 | 0.5 / 1 |
+| Method | digits | toys | Average | Reduction [95 % interval] | Over tasks | \
+Wins-losses | Train s | Parameters M, trained / all |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| adafilter | 7.5 ± 0.7 | 22.0 ± 1.4 | 14.75 | +1.25 [-1.93, +4.43] | \
+[-27.34, +29.84] | 1-1 (0-1) | 8.0 | 0.5 / 1 |
+| fine_tuning | 11.0 ± 1.4 | 21.0 ± 1.4 | 16.00 | reference |  |  | 8.0 | 0.5 / 1 |
+| frozen | 30.0 ± 0.0 | 38.0 ± 2.8 | 34.00 | -18.00 [-43.41, +7.41] | \
+[-30.71, -5.29] | 0-2 (0-1) | 8.0 | 0.5 / 1 |
 
 Accuracy of frozen features in %, the nearness of each task: digits 70.0, toys 62.0.
 """
@@ -128,6 +128,10 @@ def test_averages_are_over_tasks(folder):
     # Seed 0: (3 - 1) / 2 = 1; seed 1: (4 - 1) / 2 = 1.5.
     assert average["mean"] == pytest.approx(1.25)
     assert average["ci95_low"] == pytest.approx(1.25 - 12.7062 / 4, abs=1e-4)
+    # By task 3.5 and -1: s = 4.5 / sqrt(2).
+    assert average["ci95_over_tasks_low"] == pytest.approx(
+        1.25 - 12.7062 * 4.5 / 2, abs=1e-3
+    )
     assert (average["wins"], average["losses"]) == (1, 1)
     assert results["average_test_error"]["adafilter"] == pytest.approx(14.75)
     assert results["frozen_features_accuracy"] == pytest.approx(
@@ -173,7 +177,7 @@ def test_one_seed_and_one_setting_need_no_interval_and_no_search(tmp_path):
         for cell in plan.final_cells({}):
             results.save(cell, make_metrics())
         text = report.write_report(tmp_path, plan, results)
-    assert "| adafilter | 20.0 | 20.00 | +0.00 | 0-0 (0-0) | 8.0 | 0.5 / 1 |" in text
+    assert "| adafilter | 20.0 | 20.00 | +0.00 |  | 0-0 (0-0) | 8.0 | 0.5 / 1 |" in text
     assert text.endswith("| adafilter | 100.0 (100.0) |  |  |\n")
     cell = read_strictly(tmp_path / "results.json")["tasks"]["digits"]["adafilter"]
     assert cell["ci95_low"] is None and cell["std_test_error"] is None

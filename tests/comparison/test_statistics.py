@@ -26,6 +26,9 @@ def test_differences_are_paired_by_seed_and_averaged_over_tasks():
     assert reduction.by_task["a"].mean == 1.5 and reduction.by_task["b"].mean == -1.5
     # By seed: (1 - 1 + 0) / 3 and (2 - 2 + 0) / 3.
     assert reduction.average == statistics.Interval(0.0, 0.0, 0.0)
+    # By task: 1.5, -1.5 and 0, so s = 1.5.
+    assert reduction.over_tasks.mean == 0.0
+    assert reduction.over_tasks.high == pytest.approx(4.302653 * 1.5 / 3**0.5, abs=1e-5)
     assert (reduction.wins, reduction.losses) == (1, 1)
     # s = 1 / sqrt(2), so the half width is 12.7 / 2: no interval excludes 0.
     assert reduction.by_task["a"].high == pytest.approx(1.5 + 12.7062 / 2, abs=1e-4)
