@@ -20,21 +20,21 @@ import typing
 if typing.TYPE_CHECKING:
     from adafilter_tf import layers, methods
     from adafilter_tf.methods import METHODS
-    from adafilter_tf.models.choices import force_gates, list_gates
     from adafilter_tf.models.classifier import add_head
+    from adafilter_tf.models.gate_io import force_gates, list_gates
     from adafilter_tf.models.gating import add_gates
     from adafilter_tf.models.routing import add_routing
-    from adafilter_tf.optimization import OptimizerOptions, create_optimizer
+    from adafilter_tf.optim.optimizers import OptimizerOptions, create_optimizer
 
 _MODULES = {
     "METHODS": "adafilter_tf.methods",
-    "OptimizerOptions": "adafilter_tf.optimization",
+    "OptimizerOptions": "adafilter_tf.optim.optimizers",
     "add_gates": "adafilter_tf.models.gating",
     "add_head": "adafilter_tf.models.classifier",
     "add_routing": "adafilter_tf.models.routing",
-    "create_optimizer": "adafilter_tf.optimization",
-    "force_gates": "adafilter_tf.models.choices",
-    "list_gates": "adafilter_tf.models.choices",
+    "create_optimizer": "adafilter_tf.optim.optimizers",
+    "force_gates": "adafilter_tf.models.gate_io",
+    "list_gates": "adafilter_tf.models.gate_io",
 }
 
 __all__ = [

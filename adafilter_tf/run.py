@@ -3,14 +3,15 @@
 import logging as std_logging
 import sys
 
-import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
+import adafilter_tf.cli.startup  # noqa: F401  # isort: skip - before TensorFlow
 
 import keras
 from absl import app, flags, logging
 
-from adafilter_tf import errors, flagfile, settings, untrusted
-from adafilter_tf import flags as run_flags
-from adafilter_tf.modes import (
+from adafilter_tf import errors
+from adafilter_tf.cli import flagfile, settings
+from adafilter_tf.cli import flags as run_flags
+from adafilter_tf.cli.modes import (
     compare,
     dry_run,
     evaluate,
@@ -22,6 +23,7 @@ from adafilter_tf.modes import (
     search,
     train,
 )
+from adafilter_tf.files import untrusted
 
 FLAGS = flags.FLAGS
 

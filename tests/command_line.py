@@ -3,8 +3,8 @@
 from absl import flags
 from absl.testing import flagsaver
 
-from adafilter_tf import flags as run_flags
 from adafilter_tf import run
+from adafilter_tf.cli import flags as run_flags
 
 if "mode" not in flags.FLAGS:
     run_flags.define_flags()

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from keras.src.applications import convnext
 
-from adafilter_tf import optimization, training
+from adafilter_tf import training
 from adafilter_tf.models import conversion
+from adafilter_tf.optim import optimizers
 
 
 @pytest.fixture(autouse=True)
@@ -98,10 +99,10 @@ LABELS = np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2, 0, 1]]
 
 def compile_sgd(model: keras.Model, total_steps: int = 10) -> keras.Model:
     """Compiles a classifier as a run does, by SGD."""
-    options = optimization.OptimizerOptions(
+    options = optimizers.OptimizerOptions(
         "sgd", 0.05, 0.05, 0.01, weight_decay=1e-3, warmup_fraction=0.0
     )
-    optimizer = optimization.create_optimizer(options, total_steps=total_steps)
+    optimizer = optimizers.create_optimizer(options, total_steps=total_steps)
     training.compile_model(model, optimizer, jit_compile=False)
     return model
 
@@ -161,7 +162,8 @@ def image_files(tmp_path):
 @pytest.fixture(scope="session")
 def few_digits(tmp_path_factory):
     """Splits of the digits with two training images a class."""
-    from adafilter_tf.data import digits, splits
+    from adafilter_tf.data import splits
+    from adafilter_tf.data.sources import digits
 
     return splits.make_splits(
         digits.load_digits(str(tmp_path_factory.mktemp("digits"))),

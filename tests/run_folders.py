@@ -4,10 +4,12 @@ import numpy as np
 import tensorflow as tf
 from absl import flags
 
-from adafilter_tf import flagfile, model_file, run_dir, settings
+from adafilter_tf.cli import flagfile, settings
+from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import splits
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.flags import define_flags
+from adafilter_tf.files import model_file
+from adafilter_tf.runs import run_dir
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
 

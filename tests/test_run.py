@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adafilter_tf.data import image_record
+from adafilter_tf.data.integrity import image_record
 from tests.command_line import assert_error, call
 
 

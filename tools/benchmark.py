@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 
-from adafilter_tf import startup  # noqa: F401  # isort: skip - before TensorFlow
+from adafilter_tf.cli import startup  # noqa: F401  # isort: skip - before TensorFlow
 
 import keras
 import numpy as np

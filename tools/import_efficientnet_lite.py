@@ -22,9 +22,11 @@ import sklearn.datasets
 import tensorflow as tf
 from absl import app, flags
 
-from adafilter_tf import errors, model_file, prediction
-from adafilter_tf.data import preprocessing
-from adafilter_tf.models import backbones, pretrained_weights
+from adafilter_tf import errors, prediction
+from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.files import model_file
+from adafilter_tf.models import backbones
+from adafilter_tf.models.backbones import pretrained_weights
 from tools import packages, torch_file
 
 WEIGHTS = packages.Package(

@@ -9,7 +9,7 @@ import textwrap
 import keras
 import tensorflow as tf
 
-from adafilter_tf.models import resnet14
+from adafilter_tf.models.backbones import resnet14
 from tools import source_task
 
 _CARD = """\

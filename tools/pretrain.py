@@ -18,7 +18,8 @@ import numpy as np
 from absl import app, flags
 
 from adafilter_tf import errors
-from adafilter_tf.models import classifier, resnet14
+from adafilter_tf.models import classifier
+from adafilter_tf.models.backbones import resnet14
 from tools import (
     colour_source,
     fashion_mnist,

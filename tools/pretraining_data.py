@@ -4,7 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from adafilter_tf import errors
-from adafilter_tf.models import resnet14
+from adafilter_tf.models.backbones import resnet14
 
 
 def hold_out_validation(images, labels, num_examples: int):

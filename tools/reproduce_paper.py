@@ -18,8 +18,10 @@ import sys
 
 from absl import app, flags
 
-from adafilter_tf import cell, errors, run_dir
-from adafilter_tf.data import extraction
+from adafilter_tf import errors
+from adafilter_tf.cli import trial
+from adafilter_tf.data.sources import extraction
+from adafilter_tf.runs import run_dir
 
 CLAIM = 2.54
 """Percentage points by which the paper's average error falls, Guo et al. 2020."""
@@ -114,7 +116,7 @@ def format_flagfile(
     common: dict[str, str] = {}
     lines = []
     for name, values in present.items():
-        own = {k: v for k, v in values.items() if k in cell.TASK_FLAGS}
+        own = {k: v for k, v in values.items() if k in trial.TASK_FLAGS}
         lines.append(f"--task={name} " + " ".join(f"{k}={v}" for k, v in own.items()))
         for flag in values.keys() - own.keys():
             if common.setdefault(flag, values[flag]) != values[flag]:
@@ -140,7 +142,7 @@ def format_table(results: dict, missing: dict[str, str]) -> str:
     """Returns the table beside the paper's claim, in Markdown.
 
     Args:
-        results: Of the comparison, see `adafilter_tf.comparison.report`.
+        results: Of the comparison, see `adafilter_tf.experiments.report`.
         missing: Task that was not run to what brings it.
     """
     tasks = results["tasks"]

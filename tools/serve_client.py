@@ -13,11 +13,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 
-import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
+import adafilter_tf.cli.startup  # noqa: F401  # isort: skip - before TensorFlow
 
 from absl import app, flags, logging
 
-from adafilter_tf import errors, image_files, prediction, prediction_files
+from adafilter_tf import errors, prediction
+from adafilter_tf.prediction import image_files, writers
 from tools import serving_endpoint, serving_prediction
 
 _INTERRUPTED = 130  # As shells give it for Ctrl-C.
@@ -51,7 +52,7 @@ def save(rows: Iterable[prediction.Prediction], path: str) -> tuple[int, int]:
             file cannot be written.
     """
     try:
-        return prediction_files.save_csv(rows, path)
+        return writers.save_csv(rows, path)
     except errors.RunError as error:
         raise type(error)(f"{error}{_describe_rest(path)}") from error
     except KeyboardInterrupt as error:
@@ -95,7 +96,7 @@ def run(values: flags.FlagValues) -> None:
         num_rows, num_errors = save(rows, values.predictions)
         logging.info("%d images, %d of them unreadable.", num_rows, num_errors)
     else:
-        prediction_files.print_rows(rows, "csv", sys.stdout)
+        writers.print_rows(rows, "csv", sys.stdout)
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
@@ -155,7 +156,7 @@ def main(argv: list[str]) -> None:
 
 def _describe_rest(path):
     """What `save` left of an incomplete file; nothing, if empty."""
-    unfinished = prediction_files.temporary_path(path)
+    unfinished = writers.temporary_path(path)
     if not os.path.exists(unfinished):
         return ""
     if os.path.getsize(unfinished):

@@ -20,11 +20,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent import futures
 
-import adafilter_tf.startup  # noqa: F401  # isort: skip - before TensorFlow
+import adafilter_tf.cli.startup  # noqa: F401  # isort: skip - before TensorFlow
 
 from absl import app, flags
 
-from adafilter_tf import errors, image_files
+from adafilter_tf import errors
+from adafilter_tf.prediction import image_files
 from tools import serving_endpoint, serving_grpc
 
 _TIMEOUT_S = 60.0

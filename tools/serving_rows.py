@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 import numpy as np
 
 from adafilter_tf import errors
-from adafilter_tf.data import image_format
+from adafilter_tf.data.decoding import image_format
 from adafilter_tf.prediction import Prediction
 
 # A path with the bytes of its file, or with the reason why it is not sent.

@@ -16,8 +16,9 @@ import tensorflow as tf
 from absl import logging
 
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data import example_order, preprocessing
+from adafilter_tf.data import example_order
 from adafilter_tf.data.augmentation import Augmentation
+from adafilter_tf.data.decoding import preprocessing
 from adafilter_tf.data.examples import Examples
 
 CACHES = ("none", "encoded", "decoded")

@@ -9,7 +9,7 @@ import numpy as np
 
 from adafilter_tf import errors
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.data.whole_csv import write_csv
+from adafilter_tf.files.atomic import write_csv
 
 _COLUMNS = ("path", "label", "split", "class_index")
 

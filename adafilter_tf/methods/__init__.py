@@ -12,7 +12,6 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 
-from adafilter_tf import stages as stages_lib
 from adafilter_tf.methods import (
     adafilter,
     bn_only,
@@ -24,6 +23,7 @@ from adafilter_tf.methods import (
     spottune,
     wise_ft,
 )
+from adafilter_tf.optim import stages as stages_lib
 
 
 @dataclasses.dataclass(frozen=True)

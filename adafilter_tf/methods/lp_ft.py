@@ -2,8 +2,8 @@
 
 import keras
 
-from adafilter_tf import stages as stages_lib
 from adafilter_tf.models import classifier
+from adafilter_tf.optim import stages as stages_lib
 
 
 def build(backbone: keras.Model, num_classes: int) -> keras.Model:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from adafilter_tf.data import pipeline, preprocessing
+from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import Augmentation
+from adafilter_tf.data.decoding import preprocessing
 from adafilter_tf.data.examples import Examples
 
 _NOTHING = Augmentation()

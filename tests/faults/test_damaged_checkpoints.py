@@ -5,8 +5,10 @@ import shutil
 import numpy as np
 import pytest
 
-from adafilter_tf import checkpointing, errors, model_file
+from adafilter_tf import errors
+from adafilter_tf.files import model_file
 from adafilter_tf.methods import adafilter
+from adafilter_tf.training import checkpointing
 from tests.conftest import compile_sgd, tiny_resnet, train
 from tests.faults import mutations
 

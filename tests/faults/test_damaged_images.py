@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from adafilter_tf import run_dir
 from adafilter_tf.data import splits
+from adafilter_tf.runs import run_dir
 from tests.faults import mutations
 
 _OPTIONS = (

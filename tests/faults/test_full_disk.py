@@ -7,8 +7,9 @@ import subprocess
 
 import pytest
 
-from adafilter_tf import checkpointing, errors
+from adafilter_tf import errors
 from adafilter_tf.methods import adafilter
+from adafilter_tf.training import checkpointing
 from tests.conftest import compile_sgd, tiny_resnet
 from tests.faults import processes
 

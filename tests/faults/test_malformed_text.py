@@ -6,8 +6,11 @@ import numpy as np
 from absl import flags
 from absl.testing import flagsaver
 
-from adafilter_tf import errors, flagfile, run, run_dir
-from adafilter_tf.data import image_record, sources, splits, verification
+from adafilter_tf import errors, run
+from adafilter_tf.cli import flagfile
+from adafilter_tf.data import sources, splits
+from adafilter_tf.data.integrity import image_record, verification
+from adafilter_tf.runs import run_dir
 from tests.faults import mutations
 
 CONFIGS = sorted(pathlib.Path("configs").rglob("*.cfg"))

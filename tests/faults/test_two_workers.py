@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from adafilter_tf import checkpointing
+from adafilter_tf.training import checkpointing
 from tests import worker_processes
 from tests.faults import processes
 from tests.faults.test_full_disk import small_disk, used_bytes

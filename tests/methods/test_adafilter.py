@@ -4,7 +4,7 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.methods import adafilter, fine_tuning
-from adafilter_tf.models import choices, classifier, gating
+from adafilter_tf.models import classifier, gate_io, gating
 from tests.conftest import compile_sgd, random_images, tiny_convnext, tiny_resnet, train
 
 
@@ -111,7 +111,7 @@ def test_penalty_closes_the_gates():
         keras.utils.set_random_seed(0)
         model = adafilter.build(tiny_resnet(), 3, tuned_penalty=penalty)
         train(compile_sgd(model, total_steps=40), steps=40)
-        gates = keras.Model(model.input, list(choices.list_gates(model).values()))
+        gates = keras.Model(model.input, list(gate_io.list_gates(model).values()))
         shares.append(np.concatenate(gates(images), axis=1).mean())
     assert shares[1] < shares[0] / 2
 
@@ -122,7 +122,7 @@ def test_dependence_penalty_makes_choices_alike():
         keras.utils.set_random_seed(0)
         model = adafilter.build(tiny_resnet(), 3, dependence_penalty=penalty)
         train(compile_sgd(model, total_steps=40), steps=40)
-        gates = keras.Model(model.input, list(choices.list_gates(model).values()))
+        gates = keras.Model(model.input, list(gate_io.list_gates(model).values()))
         chosen = np.concatenate(gates(images), axis=1)
         shares.append(np.any(chosen != chosen[:1], axis=0).mean())
     assert shares[1] < shares[0] / 2

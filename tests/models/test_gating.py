@@ -5,7 +5,7 @@ from keras.src.applications.convnext import LayerScale
 
 from adafilter_tf import errors
 from adafilter_tf.layers.filter_gate import GATE_POLICIES, LEARNED_POLICIES
-from adafilter_tf.models import choices, gating
+from adafilter_tf.models import gate_io, gating
 from tests.conftest import random_images, randomize, tiny_resnet
 
 OPTIONS = [
@@ -18,7 +18,7 @@ OPTIONS = [
 
 
 def gate_values(model, images):
-    gates = choices.list_gates(model)
+    gates = gate_io.list_gates(model)
     values = keras.Model(model.input, list(gates.values()))(images)
     return dict(zip(gates, map(keras.ops.convert_to_numpy, values), strict=True))
 
@@ -37,7 +37,7 @@ def test_gates_are_decided_in_the_order_of_execution():
     backbone = keras.applications.ResNet50(
         include_top=False, weights=None, input_shape=(32, 32, 3)
     )
-    order = list(choices.list_gates(gating.add_gates(backbone)))
+    order = list(gate_io.list_gates(gating.add_gates(backbone)))
     assert len(order) == 53
     assert order[:6] == [
         "conv1_conv",
@@ -117,7 +117,7 @@ def test_every_batch_norm_stays_plain_without_gated_batch_norm():
     x = keras.layers.BatchNormalization(name="preact_bn")(images)
     x = keras.layers.Conv2D(4, 3, name="conv")(x)
     gated = gating.add_gates(keras.Model(images, x), gated_batch_norm=False)
-    assert list(choices.list_gates(gated)) == ["conv"]
+    assert list(gate_io.list_gates(gated)) == ["conv"]
     assert gated.get_layer("preact_bn").gamma.trainable
 
 
@@ -136,7 +136,7 @@ def test_tuned_penalty_weighs_every_filter_alike():
     p = np.array(network(inputs, step=3))
     slope = 3 / (8 + 12 + 12 + 12) * np.mean(p * (1 - p), axis=0)
     np.testing.assert_allclose(gradient, slope, rtol=1e-5)
-    model = keras.Model(gated.input, list(choices.list_gates(gated).values()))
+    model = keras.Model(gated.input, list(gate_io.list_gates(gated).values()))
     gates = np.concatenate(model(images, training=True), axis=1)
     np.testing.assert_allclose(loss, 3 * gates.mean(), rtol=1e-6)
     gated(images, training=False)
@@ -168,8 +168,8 @@ def test_gates_do_not_depend_on_the_rest_of_the_batch(options):
 def test_gate_from_leaves_earlier_layers_frozen_and_ungated():
     backbone = tiny_resnet()
     gated = gating.add_gates(backbone, gate_from="stage1")
-    assert "stem_conv" not in choices.list_gates(gated)
-    assert len(choices.list_gates(gated)) == 3
+    assert "stem_conv" not in gate_io.list_gates(gated)
+    assert len(gate_io.list_gates(gated)) == 3
     assert isinstance(gated.get_layer("stem_conv"), keras.layers.Conv2D)
     assert not any("stem" in w.path for w in gated.trainable_weights)
     images = random_images(2, 8, 8, 3)
@@ -187,7 +187,7 @@ def test_batch_norm_without_convolution_before_it_has_gates_of_its_own():
     x = keras.layers.Conv2D(4, 3, name="conv", activation="relu")(x)
     x = keras.layers.BatchNormalization(name="after_activation_bn")(x)
     gated = gating.add_gates(keras.Model(images, x))
-    assert list(choices.list_gates(gated)) == [
+    assert list(gate_io.list_gates(gated)) == [
         "preact_bn",
         "conv",
         "after_activation_bn",
@@ -204,7 +204,7 @@ def test_norm_and_scale_share_the_gates_of_the_layer_right_before_them():
     x = keras.layers.LayerNormalization(name="own_norm")(x)
     x = LayerScale(1.0, 4, name="own_scale")(x)
     gated = gating.add_gates(randomize(keras.Model(images, x)))
-    assert list(choices.list_gates(gated)) == [
+    assert list(gate_io.list_gates(gated)) == [
         "conv",
         "dense",
         "relu_dense",
@@ -224,7 +224,7 @@ def test_dense_layers_behind_pooling_are_gated():
     backbone = randomize(keras.Model(images, x))
     gated = gating.add_gates(backbone)
     batch = random_images(5, 8, 8, 4)
-    assert list(choices.list_gates(gated)) == ["squeeze", "excite"]
+    assert list(gate_io.list_gates(gated)) == ["squeeze", "excite"]
     np.testing.assert_allclose(gated(batch), backbone(batch), atol=1e-6)
     assert np.isfinite(gated(batch, training=True)).all()
 
@@ -260,7 +260,7 @@ def test_saved_network_loads_with_equal_outputs(tmp_path, options):
     loaded = keras.saving.load_model(tmp_path / "gated.keras")
     images = random_images(2, 8, 8, 3)
     assert np.array_equal(loaded(images), gated(images))
-    assert list(choices.list_gates(loaded)) == list(choices.list_gates(gated))
+    assert list(gate_io.list_gates(loaded)) == list(gate_io.list_gates(gated))
     for mine, theirs in zip(gated.weights, loaded.weights, strict=True):
         assert (mine.path, mine.trainable) == (theirs.path, theirs.trainable)
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
-from adafilter_tf.models import choices, gating, inlining
+from adafilter_tf.models import gate_io, gating, inlining
 from tests.conftest import random_images, randomize, tiny_resnet
 
 layers = keras.layers
@@ -47,7 +47,7 @@ def test_sequential_with_input_is_gated():
     randomize(model)
     images = random_images(2, 8, 8, 3)
     gated = gating.add_gates(model)
-    assert list(choices.list_gates(gated)) == ["conv"]
+    assert list(gate_io.list_gates(gated)) == ["conv"]
     np.testing.assert_allclose(gated(images), model(images), atol=1e-6)
 
 
@@ -65,7 +65,7 @@ def test_file_with_models_inside_is_gated(tmp_path):
     model = keras.saving.load_model(tmp_path / "mine.keras")
     images = random_images(2, 8, 8, 3)
     gated = gating.add_gates(model)
-    assert list(choices.list_gates(gated)) == ["conv", "deep_conv"]
+    assert list(gate_io.list_gates(gated)) == ["conv", "deep_conv"]
     np.testing.assert_allclose(gated(images), model(images), atol=1e-5)
 
 

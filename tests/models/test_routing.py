@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import resnet14, routing
+from adafilter_tf.models import routing
+from adafilter_tf.models.backbones import resnet14
 from tests.conftest import random_images, randomize, tiny_resnet
 
 BACKBONES = {

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from adafilter_tf import errors
-from adafilter_tf.models import backbones, pretrained_weights
+from adafilter_tf.models import backbones
+from adafilter_tf.models.backbones import pretrained_weights
 from tests.tools import package_files, torch_pickles
 from tools import import_efficientnet_lite as tool
 

@@ -10,7 +10,8 @@ import sys
 import pytest
 
 from adafilter_tf import errors
-from adafilter_tf.data import folder_source, image_format
+from adafilter_tf.data.decoding import image_format
+from adafilter_tf.data.sources import image_folder
 from tests.tools import published_archives
 from tools import prepare_paper
 from tools.paper import caltech256, ucf101, video
@@ -46,7 +47,7 @@ def tiny_ucf101(tiny, monkeypatch):
 def prepare(name, paths, tmp_path, **options):
     folder = tmp_path / "data" / name
     assert prepare_paper.prepare(name, paths, folder, **options)
-    return folder, folder_source.load_folder(str(folder))
+    return folder, image_folder.load_folder(str(folder))
 
 
 def names_of(examples):

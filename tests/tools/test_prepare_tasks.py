@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from adafilter_tf import errors
-from adafilter_tf.data import folder_source
+from adafilter_tf.data.sources import image_folder
 from tests.tools import package_files
 from tools import prepare_tasks
 
@@ -36,7 +36,7 @@ def package_dir(tmp_path, monkeypatch):
 def test_prepared_folder_is_what_the_dataset_flag_reads(package_dir, tmp_path):
     assert prepare_tasks.prepare("tiny", str(tmp_path / "data"), package_dir)
 
-    splits = folder_source.load_folder(str(tmp_path / "data" / "tiny"))
+    splits = image_folder.load_folder(str(tmp_path / "data" / "tiny"))
     assert splits["train"].class_names == ("animals", "tools")
     assert splits["train"].count_per_class().tolist() == [7, 7]
     assert splits["test"].count_per_class().tolist() == [3, 3]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
-from adafilter_tf.models import resnet14
+from adafilter_tf.models.backbones import resnet14
 from tools import pretrain, source_task, training_recipe
 
 RECIPE = training_recipe.Recipe(

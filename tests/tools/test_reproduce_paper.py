@@ -6,7 +6,7 @@ from absl import flags
 from PIL import Image
 
 from adafilter_tf import errors
-from adafilter_tf.comparison import parsing
+from adafilter_tf.experiments import parsing
 from tools import reproduce_paper
 
 

@@ -3,7 +3,8 @@ import io
 import pytest
 from absl import flags
 
-from adafilter_tf import errors, prediction_files
+from adafilter_tf import errors
+from adafilter_tf.prediction import writers
 from tools import serve_client, serving_endpoint, serving_prediction
 
 
@@ -17,7 +18,7 @@ def predict(path):
 def test_no_readable_image_needs_no_server(tmp_path):
     (tmp_path / "a.png").touch()
     rows = io.StringIO()
-    prediction_files.write_csv(predict(tmp_path / "a.png"), rows)
+    writers.write_csv(predict(tmp_path / "a.png"), rows)
     assert rows.getvalue().splitlines()[1] == (
         f"{tmp_path}/a.png,,,,,,,an empty file; only JPEG and PNG are supported"
     )

@@ -11,7 +11,7 @@ filter gradient in any of them. TensorFlow alone.
 import collections
 import functools
 
-from adafilter_tf import startup  # noqa: F401  # isort: skip - before TensorFlow
+from adafilter_tf.cli import startup  # noqa: F401  # isort: skip - before TensorFlow
 
 import keras
 import numpy as np

@@ -8,10 +8,14 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from adafilter_tf import cell, errors, fold_run, model_file, run_dir
-from adafilter_tf import settings as app_settings
+from adafilter_tf import errors
+from adafilter_tf.cli import settings as app_settings
+from adafilter_tf.cli import trial
 from adafilter_tf.data import splits
-from adafilter_tf.models import choices, folding
+from adafilter_tf.export import calibration
+from adafilter_tf.files import model_file
+from adafilter_tf.models import folding, gate_io
+from adafilter_tf.runs import run_dir
 from tools.benchmarks import interleaving, subjects
 
 PLAIN = "plain"
@@ -110,17 +114,17 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
             "--output_dir of a finished training with gates."
         )
     model = model_file.load_model(folder.model)
-    values = cell.parse_flags(run_dir.read_text(folder.flagfile).splitlines())
+    values = trial.parse_flags(run_dir.read_text(folder.flagfile).splitlines())
     size = values.image_size
     if size != settings.image_size:
         raise errors.RunError(
             f"The run in {root} has images of {size} pixels and the benchmark of "
             f"{settings.image_size}; give --image_size={size} and its --backbone."
         )
-    folded, report = fold_run.fold_model(
+    folded, report = calibration.fold_model(
         model,
         splits.read_splits(folder.splits),
-        fold_run.FoldOptions(),
+        calibration.FoldOptions(),
         image_options=app_settings.image_options(values),
     )
     images = report.validation_images
@@ -131,7 +135,7 @@ def _draw_constants(model: keras.Model, dependent_fraction: float) -> dict:
     """Returns the constants of `folding.fold`, NaN where a gate depends on an image."""
     rng = np.random.default_rng(0)
     constants = {}
-    for name, gate in choices.list_gates(model).items():
+    for name, gate in gate_io.list_gates(model).items():
         values = rng.integers(0, 2, gate.shape[-1]).astype("float32")
         values[rng.random(len(values)) < dependent_fraction] = np.nan
         constants[name] = values

@@ -15,9 +15,10 @@ import pathlib
 import subprocess
 import sys
 
-from adafilter_tf import startup  # noqa: F401  # isort: skip - before TensorFlow
+from adafilter_tf.cli import startup  # noqa: F401  # isort: skip - before TensorFlow
 
-from adafilter_tf import errors, model_file
+from adafilter_tf import errors
+from adafilter_tf.files import model_file
 from tools.benchmarks import devices, subjects
 
 _STEPS = 3

@@ -12,7 +12,7 @@ import collections
 import pathlib
 import tempfile
 
-from adafilter_tf import startup  # noqa: F401  # isort: skip - before TensorFlow
+from adafilter_tf.cli import startup  # noqa: F401  # isort: skip - before TensorFlow
 
 import keras
 import tensorflow as tf

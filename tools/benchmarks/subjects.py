@@ -6,8 +6,9 @@ import re
 import keras
 import numpy as np
 
-from adafilter_tf import methods, optimization, training
+from adafilter_tf import methods, training
 from adafilter_tf.models import backbones, graph
+from adafilter_tf.optim import optimizers
 
 REFERENCE = "fine_tuning"
 NUM_CLASSES = 100
@@ -70,7 +71,7 @@ def build_model(settings: Settings, method: str, **hyperparameters) -> keras.Mod
 
 def compile_model(model: keras.Model, settings: Settings) -> None:
     """Compiles a model as a run does: SGD, and Adam for the gates."""
-    options = optimization.OptimizerOptions(
+    options = optimizers.OptimizerOptions(
         optimizer="sgd",
         learning_rate=1e-4,
         head_learning_rate=1e-4,
@@ -80,7 +81,7 @@ def compile_model(model: keras.Model, settings: Settings) -> None:
     )
     training.compile_model(
         model,
-        optimization.create_optimizer(options, total_steps=10_000),
+        optimizers.create_optimizer(options, total_steps=10_000),
         jit_compile=settings.jit_compile,
     )
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 from absl import logging
 
 from adafilter_tf import errors
-from adafilter_tf.data import image_format
+from adafilter_tf.data.decoding import image_format
 
 _SOURCE = "source.json"
 _LOG_EVERY = 10.0  # seconds

@@ -1,0 +1,165 @@
+"""The flagfile that repeats a run, and what of a command line agrees with it."""
+
+from collections.abc import Collection
+
+from absl import flags
+
+from adafilter_tf import errors, methods
+from adafilter_tf.cli.flags import define_flags
+from adafilter_tf.files import untrusted
+
+# They say where things are and how they are shown, and change no result; a rollback
+# gives one only where a run would stop without.
+UNRECORDED = (
+    "mode",
+    "output_dir",
+    "export_formats",
+    "fold",
+    "fold_tolerance",
+    "images",
+    "predictions",
+    "predictions_format",
+    "overwrite",
+    "evaluate_on",
+    "evaluate_split",
+    "explain_split",
+    "explain_images",
+    "explain_projection",
+    "top_k",
+    "data_dir",
+    "cache",
+    "devices",
+    "distribution",
+    "log_every",
+    "profile_steps",
+    "dry_run",
+    "finder_steps",
+    "search",
+    "search_method",
+    "search_trials",
+    "checkpoint_steps",
+    "checkpoint_minutes",
+    "keep_checkpoints",
+    "on_non_finite",
+    "max_rollbacks",
+    "task",
+    "row",
+    "seeds",
+    "search_seeds",
+    "prepare_command",
+    "workers",
+)
+
+
+def recorded_names(values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Returns the names of the flags that define a run, in the order of definition."""
+    own = flags.FlagValues()
+    define_flags(own)
+    left_out = {*UNRECORDED, *_list_unused(values), "flagfile", "undefok"}
+    return [name for name in own if name not in left_out]
+
+
+def list_hyperparameters(values: flags.FlagValues, method: str) -> dict[str, object]:
+    """Returns the settings of one training of a run, by name.
+
+    Args:
+        values: Of the run.
+        method: Of the training: the run's method or its baseline.
+    """
+    own = flags.FlagValues()
+    define_flags(own)
+    left_out = {*UNRECORDED, "baseline", "flagfile", "undefok"}
+    for other in methods.METHODS:
+        left_out.update(methods.list_hyperparameters(other))
+    left_out -= set(methods.list_hyperparameters(method))
+    found = {name: values[name].value for name in own if name not in left_out}
+    return {**found, "method": method}
+
+
+def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:
+    """Returns the text of a flagfile that repeats the run."""
+    lines = (values[name].serialize() for name in recorded_names(values))
+    return "\n".join(line for line in lines if line) + "\n"
+
+
+def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:
+    """Returns what was given of the flags that a comparison hands to all its cells."""
+    own = flags.FlagValues()
+    define_flags(own)
+    left_out = {*UNRECORDED, "seed"} - {"cache", "data_dir"}
+    return [
+        values[name].serialize()
+        for name in own
+        if name not in left_out and values[name].present
+    ]
+
+
+def check_unused(values: flags.FlagValues = flags.FLAGS) -> None:
+    """Checks that no hyper-parameter was given which no chosen method has.
+
+    Raises:
+        UsageError: Naming the flag and the methods that have it.
+    """
+    for name, owners in _list_unused(values).items():
+        if values[name].present:
+            raise errors.UsageError(
+                f"Received --{name}, which --method={values.method} does not have; it "
+                f"belongs to {', '.join(owners)}. Remove it or choose another method."
+            )
+
+
+def _list_unused(values: flags.FlagValues) -> dict[str, list[str]]:
+    """Returns the hyper-parameters of no chosen method, with the methods they have."""
+    chosen = {values.method, values.baseline}
+    owners: dict[str, list[str]] = {}
+    for method in methods.METHODS:
+        for name in methods.list_hyperparameters(method):
+            owners.setdefault(name, []).append(method)
+    return {name: of for name, of in owners.items() if not chosen & set(of)}
+
+
+def apply_saved(
+    text: str,
+    path: str,
+    values: flags.FlagValues = flags.FLAGS,
+    free: Collection[str] = (),
+) -> None:
+    """Fills `values` from the flagfile of an earlier run.
+
+    Args:
+        text: Made by `to_flagfile`.
+        path: Of that flagfile, for the message.
+        values: Flags of this command line; only those not given there change.
+        free: Names of flags that may be given with another value than the run had.
+
+    Raises:
+        RunError: When the text is no flagfile, or a flag was given with another value
+            than the run had.
+    """
+    saved = flags.FlagValues()
+    define_flags(saved)
+    try:
+        rest = saved(["run", *text.splitlines()])[1:]
+    except (flags.Error, ValueError, OSError, RecursionError) as error:
+        rest = [untrusted.explain(error)]
+    if rest:
+        raise errors.RunError(
+            f"{path} is not the flagfile of a run ({rest[0][:200]}): put the run's own "
+            "file back."
+        )
+    for name in recorded_names(saved):
+        given, found = values[name], saved[name]
+        if given.present and name in free:
+            continue
+        if given.present and given.value != found.value:
+            other_images = (
+                " Other images that it is tried on are --evaluate_on."
+                if name == "dataset"
+                else ""
+            )
+            raise errors.RunError(
+                f"Received --{name}={given.value}, but the run in this folder has "
+                f"{found.value} ({path}). Choose another --output_dir, or repeat that "
+                f"run's settings with --flagfile={path}.{other_images}"
+            )
+        given.value = found.value

@@ -1,0 +1,139 @@
+"""--dry_run: what a training would be, by two of its steps; leaves nothing behind."""
+
+import math
+import resource
+import time
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+from adafilter_tf import distribution, evaluation, training
+from adafilter_tf.cli import flagfile, settings, training_settings
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.integrity import verification
+from adafilter_tf.models import gate_io
+
+FLAGS = flags.FLAGS
+
+
+class _StepTimes(keras.callbacks.Callback):
+    def __init__(self):
+        super().__init__()
+        self.seconds: list[float] = []
+
+    def on_train_batch_begin(self, batch, logs=None):
+        self._started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seconds.append(time.monotonic() - self._started)
+
+
+def run() -> None:
+    """Resolves and builds everything, takes two steps, prints what was found."""
+    splits = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+    if FLAGS.recipe:
+        print(settings.apply_recipe(FLAGS, splits.train))
+    splits, skipped = verification.verify_images(
+        splits,
+        settings.bad_image_rule(FLAGS),
+        channels=settings.image_options(FLAGS)["channels"],
+    )
+    print(f"Settings:\n{flagfile.to_flagfile()}", end="")
+    counts = ", ".join(f"{name} {len(examples)}" for name, examples in splits.items())
+    print(f"Images: {counts}; {len(splits.train.class_names)} classes")
+    if skipped:
+        print(f"Left out: {len(skipped)} images that cannot be read")
+    for method in filter(None, (FLAGS.method, FLAGS.baseline)):
+        print(_try_method(method, splits))
+    print("A dry run: nothing was written.")
+
+
+def make_dataset(examples: Examples, total_steps: int) -> tf.data.Dataset:
+    """Returns the first batches of a training, by the command line's settings."""
+    options = settings.training_options(FLAGS, len(examples))
+    return pipeline.training_dataset(
+        examples,
+        **settings.image_options(FLAGS),
+        global_batch_size=options.batch_size,
+        total_steps=total_steps,
+        seed=options.seed,
+        augmentation=settings.augmentation(FLAGS),
+        cache="none",
+    )
+
+
+def _try_method(method: str, splits: Splits) -> str:
+    # Of several machines it tries this one alone.
+    here = "auto" if FLAGS.distribution == "multi_worker" else FLAGS.distribution
+    strategy = distribution.create_strategy(here, FLAGS.devices, environment={})
+    distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
+    keras.utils.set_random_seed(FLAGS.seed)
+    model = settings.build_model(
+        FLAGS, method, len(splits.train.class_names), strategy=strategy
+    )
+    procedure = training_settings.make_procedure(FLAGS, method, strategy, splits.train)
+    options = settings.training_options(FLAGS, len(splits.train))
+    procedure.stages[-1].begin(model)
+    procedure.compile(model, steps=options.total_steps, start_step=0)
+    times = _StepTimes()
+    model.fit(
+        make_dataset(splits.train, 2), verbose=0, shuffle=False, callbacks=[times]
+    )
+    score = evaluation.create_scorer(
+        model, **settings.image_options(FLAGS), batch_size=FLAGS.batch_size
+    )
+    validation = _estimate_validation(score, splits.validation.paths)
+    step = times.seconds[1]
+    total = times.seconds[0] + options.total_steps * step + options.epochs * validation
+    return _describe(method, model, options, step, validation, total)
+
+
+def _estimate_validation(score, paths) -> float:
+    """Returns the seconds of a whole validation, by one batch and by four."""
+    seconds = {}
+    for batches in (1, 1, 4):  # the first call is traced
+        started = time.monotonic()
+        score(paths[: batches * FLAGS.batch_size])
+        seconds[batches] = time.monotonic() - started
+    taken = math.ceil(len(paths) / FLAGS.batch_size)
+    each = max(0.0, seconds[4] - seconds[1]) / 3
+    return seconds[1] + each * (taken - 1)
+
+
+def _describe(method, model, options, step, validation, total) -> str:
+    parameters = training.count_parameters(model)
+    held = [*model.variables, *model.optimizer.variables]
+    checkpoint = sum(keras.ops.convert_to_numpy(variable).nbytes for variable in held)
+    lines = [
+        f"{method}: {parameters['parameters']:,} parameters, "
+        f"{parameters['trainable_parameters']:,} of them train",
+        f"  gated layers       {len(gate_io.list_gates(model))}",
+        f"  steps              {options.epochs} epochs of {options.steps_per_epoch}, "
+        f"{options.total_steps} in all",
+        f"  time               about {_format_seconds(total)}: {1e3 * step:.0f} ms a "
+        f"step (the second one), {validation:.1f} s a validation",
+        f"  memory             {_describe_memory()} so far, at its highest",
+        f"  one checkpoint     {checkpoint / 2**20:.1f} MiB, {FLAGS.keep_checkpoints} "
+        "are kept",
+    ]
+    return "\n".join(lines)
+
+
+def _describe_memory() -> str:
+    # In KiB on Linux.
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    parts = [f"{host:.1f} GiB of the host"]
+    for device in tf.config.list_logical_devices("GPU"):
+        peak = tf.config.experimental.get_memory_info(device.name[-5:])["peak"]
+        parts.append(f"{peak / 2**30:.1f} GiB of {device.name[-5:]}")
+    return ", ".join(parts)
+
+
+def _format_seconds(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    if seconds < 7200:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,71 @@
+"""--mode=find_learning_rate: a learning rate from a short run on training images."""
+
+import functools
+import pathlib
+
+import keras
+import tensorflow as tf
+from absl import flags
+
+from adafilter_tf import errors
+from adafilter_tf.cli import settings, training_settings
+from adafilter_tf.cli.modes import dry_run
+from adafilter_tf.data.integrity import verification
+from adafilter_tf.optim import lr_finder
+
+FLAGS = flags.FLAGS
+
+
+def run() -> None:
+    """Raises the rate step by step; writes table and plot, prints a suggestion."""
+    folder = pathlib.Path(FLAGS.output_dir)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise errors.UsageError(
+            f"Received --output_dir={folder}, which is not an empty folder; choose a "
+            "new one for --mode=find_learning_rate."
+        )
+    if not FLAGS.learning_rate:
+        raise errors.UsageError(
+            "Received --learning_rate=0; the other rates keep their ratio to it, so "
+            "it must be above 0."
+        )
+    settings.resolve_defaults(FLAGS)
+    splits = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+    splits, _ = verification.verify_images(
+        splits,
+        settings.bad_image_rule(FLAGS),
+        channels=settings.image_options(FLAGS)["channels"],
+    )
+    keras.utils.set_random_seed(FLAGS.seed)
+    steps = FLAGS.finder_steps
+    strategy = tf.distribute.get_strategy()
+    model = settings.build_model(
+        FLAGS, FLAGS.method, len(splits.train.class_names), strategy=strategy
+    )
+    procedure = training_settings.make_procedure(
+        FLAGS, FLAGS.method, strategy, splits.train
+    )
+    procedure.stages[-1].begin(model)
+    procedure.compile(
+        model,
+        steps=steps,
+        start_step=0,
+        make_schedule=functools.partial(_rise, peak=FLAGS.learning_rate),
+    )
+    losses = lr_finder.BatchLosses()
+    dataset = dry_run.make_dataset(splits.train, steps)
+    model.fit(dataset, verbose=2, shuffle=False, callbacks=[losses])
+    search = lr_finder.evaluate_search(losses.losses, steps)
+    paths = lr_finder.write_search(search, folder)
+    ratio = FLAGS.head_learning_rate / FLAGS.learning_rate
+    print(
+        f"The loss falls fastest at --learning_rate={search.suggestion:.2g} "
+        f"--head_learning_rate={search.suggestion * ratio:.2g} and is lowest at "
+        f"{search.lowest:.2g}, after {len(search.rates)} steps on training images."
+    )
+    print("\n".join(map(str, paths)))
+
+
+def _rise(learning_rate, options, total_steps, *, peak):
+    del options
+    return lr_finder.rising_schedule(learning_rate, total_steps, peak)

@@ -1,0 +1,68 @@
+"""--mode=inspect: what a data set is like, before training."""
+
+import pathlib
+
+from absl import flags
+
+from adafilter_tf import errors
+from adafilter_tf.cli import settings
+from adafilter_tf.data import sources
+from adafilter_tf.data.inspection import facts, report, sheet
+from adafilter_tf.data.integrity import manifest
+from adafilter_tf.models import backbones
+
+FLAGS = flags.FLAGS
+
+SHEET = "samples.png"
+
+
+def run() -> None:
+    """Scans the data set, prints a report and writes it with a sheet of samples."""
+    folder = pathlib.Path(FLAGS.output_dir)
+    _check_folder(folder)
+    source = sources.read_source(FLAGS.dataset, **settings.source_options(FLAGS))
+    if not any(len(examples) for examples in source.values()):
+        raise errors.UsageError(
+            f"dataset={FLAGS.dataset} has no image; folder:PATH needs one subfolder of "
+            ".jpg, .jpeg or .png files per class."
+        )
+    splits, problem = _make_splits(source)
+    images = facts.collect_images(
+        source, splits, manifest.default_path(FLAGS.dataset, FLAGS.data_dir)
+    )
+    class_names = next(iter(source.values())).class_names
+    image_size = FLAGS.image_size or backbones.get_spec(FLAGS.backbone).image_size
+    found = report.inspect(FLAGS.dataset, images, class_names, image_size)
+    if problem:
+        found["advice"].insert(0, f"Not fit for training yet: {problem}")
+    report.write_files(folder, found, images)
+    sheet.write_sheet(folder / SHEET, images, class_names)
+    names = (report.REPORT, report.MANIFEST, report.DUPLICATES, SHEET)
+    print(report.format_report(found))
+    print(f"\nWritten      {', '.join(str(folder / name) for name in names)}")
+
+
+def _make_splits(source) -> tuple[dict, str | None]:
+    """A run's splits; or those of the source, and why a run would have none."""
+    try:
+        sources.check_classes(FLAGS.dataset, source)
+        return dict(settings.make_splits(FLAGS, source).items()), None
+    except errors.RunError as error:
+        known = {name: of for name, of in source.items() if name != "all"}
+        return known, str(error)
+
+
+def _check_folder(folder: pathlib.Path) -> None:
+    """Refuses a folder with anything in it but an earlier inspection."""
+    if folder.exists() and not folder.is_dir():
+        raise errors.UsageError(
+            f"Received --output_dir={folder}, which is a file; choose a folder."
+        )
+    if not folder.exists() or (folder / report.REPORT).exists():
+        return
+    foreign = next(folder.iterdir(), None)
+    if foreign is not None:
+        raise errors.UsageError(
+            f"Received --output_dir={folder}, which holds other files "
+            f"({foreign.name}) and no inspection; choose a new or empty folder."
+        )

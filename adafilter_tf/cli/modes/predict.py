@@ -1,0 +1,66 @@
+"""--mode=predict: class scores for images without labels."""
+
+import os
+import sys
+
+from absl import flags
+
+from adafilter_tf import errors, prediction
+from adafilter_tf.cli import settings
+from adafilter_tf.cli.modes import finished_run
+from adafilter_tf.files import model_file
+from adafilter_tf.prediction import image_files, progress, writers
+
+FLAGS = flags.FLAGS
+
+
+def run() -> None:
+    """Writes one row per image of --images."""
+    if not FLAGS.images:
+        raise errors.UsageError(
+            "--mode=predict needs --images: files, folders or globs, separated by "
+            "commas."
+        )
+    path = FLAGS.predictions or None
+    file_format = writers.choose_format(path, FLAGS.predictions_format)
+    if path:
+        writers.check_target(path, overwrite=FLAGS.overwrite)
+    folder = finished_run.open_run()
+    total = sum(1 for _ in image_files.iterate_images(FLAGS.images))
+    rows = prediction.predict_paths(
+        model_file.load_model(folder.model),
+        image_files.iterate_images(FLAGS.images),
+        class_names=finished_run.read_labels(folder),
+        batch_size=FLAGS.batch_size,
+        top_k=FLAGS.top_k,
+        **settings.image_options(FLAGS),
+    )
+    rows = progress.report_progress(rows, total, sys.stderr)
+    if path:
+        num_errors = _save(rows, path, file_format)
+    else:
+        _, num_errors = writers.print_rows(rows, file_format, sys.stdout)
+    if num_errors:
+        print(
+            f"{num_errors:,} of them could not be read; their rows say why.",
+            file=sys.stderr,
+        )
+
+
+def _save(rows, path: str, file_format: str) -> int:
+    """Writes the file; returns how many rows have an error."""
+    try:
+        _, num_errors = writers.save(rows, path, file_format, overwrite=FLAGS.overwrite)
+    except errors.RunError as error:
+        raise type(error)(f"{error}{_describe_rest(path)}") from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"Interrupted.{_describe_rest(path)}") from None
+    return num_errors
+
+
+def _describe_rest(path: str) -> str:
+    temporary = writers.temporary_path(path)
+    if os.path.getsize(temporary):
+        return f" The rows so far are in {temporary}."
+    os.remove(temporary)
+    return ""

@@ -1,0 +1,226 @@
+"""--mode=train: fine-tunes, evaluates on test and exports."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+
+import keras
+from absl import flags, logging
+
+from adafilter_tf import distribution, errors
+from adafilter_tf.cli import flagfile, settings, summary, training_settings
+from adafilter_tf.cli.modes import export
+from adafilter_tf.data import splits
+from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.integrity import image_record, manifest, verification
+from adafilter_tf.distribution import workers
+from adafilter_tf.evaluation import published
+from adafilter_tf.models import backbones
+from adafilter_tf.runs import run_callbacks, run_dir, run_export, training_run
+
+FLAGS = flags.FLAGS
+
+
+def run() -> None:
+    """Trains, evaluates on test and exports; the baseline too, if there is one."""
+    run_export.check_formats(FLAGS.export_formats)
+    settings.augmentation(FLAGS)  # a package that it needs may be missing
+    settings.logging_options(FLAGS, FLAGS.method)  # and a value wrong
+    stopping = settings.stopping_options(FLAGS)
+    strategy = distribution.create_strategy(FLAGS.distribution, FLAGS.devices)
+    team = workers.Workers(strategy)
+    if team.count > 1 and stopping != run_callbacks.StoppingOptions():
+        raise errors.UsageError(
+            "Received a flag of early stopping on several workers, which cannot stop "
+            "early yet; leave it out, or train on one machine."
+        )
+    folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
+    with team.report_lost(), contextlib.ExitStack() as held:
+        _apply_recipe(team)
+        distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
+        _claim(folder, team, held)
+        examples = _share_splits(folder, team)
+        metrics = [
+            _train_method(method, examples, each, strategy, team)
+            for method, each in zip(
+                (FLAGS.method, FLAGS.baseline), _list_folders(folder), strict=False
+            )
+        ]
+        # The others wait, so that all of them end as the chief does.
+        team.ask_chief(lambda: _export(folder, metrics))
+
+
+def _apply_recipe(team: workers.Workers) -> None:
+    """Sets the flags of --recipe as the chief finds them for its images."""
+    if not FLAGS.recipe:
+        return
+
+    def apply() -> dict:
+        examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+        print(settings.apply_recipe(FLAGS, examples.train))
+        return {name: FLAGS[name].value for name in flagfile.recorded_names()}
+
+    for name, value in team.ask_chief(apply).items():
+        if not FLAGS[name].present:
+            FLAGS[name].value = value
+
+
+def _claim(
+    folder: run_dir.RunDir, team: workers.Workers, held: contextlib.ExitStack
+) -> None:
+    """Gives the chief the folder until `held` is closed."""
+    own = flagfile.to_flagfile()
+
+    def claim() -> str:
+        held.enter_context(run_dir.claim(folder, own))
+        return own
+
+    of_chief = team.ask_chief(claim)
+    different = set(own.splitlines()) ^ set(of_chief.splitlines())
+    failure = None
+    if different:
+        failure = errors.UsageError(
+            f"Worker {team.index} has other flags than the chief: "
+            f"{' '.join(sorted(different))}. Give all workers the same command."
+        )
+    team.end_together(failure)
+
+
+def _export(folder: run_dir.RunDir, metrics: list[dict]) -> None:
+    found = {
+        name: run_export.find_export(folder, name) for name in FLAGS.export_formats
+    }
+    written = export.export_run(
+        folder, [name for name, path in found.items() if not path]
+    )
+    print(summary.summarize(folder, metrics, {**found, **written}))
+
+
+def _train_method(
+    method: str, examples: Splits, folder: run_dir.RunDir, strategy, team
+) -> dict:
+    done = team.ask_chief(lambda: _read_metrics(folder))
+    if done is not None:
+        logging.info("The run in %s is complete.", folder.root)
+        return done
+    logging.info("Training %s in %s.", method, folder.root)
+    keras.utils.set_random_seed(FLAGS.seed)
+    model = settings.build_model(
+        FLAGS, method, len(examples.train.class_names), strategy=strategy
+    )
+    metrics = training_run.train(
+        model,
+        examples,
+        folder,
+        training_settings.make_procedure(FLAGS, method, strategy, examples.train),
+        method=method,
+        image_options=settings.image_options(FLAGS),
+        options=settings.training_options(FLAGS, len(examples.train)),
+        augmentation=settings.augmentation(FLAGS),
+        safety=settings.safety_options(FLAGS),
+        report={
+            "method": method,
+            "backbone": FLAGS.backbone,
+            "dataset": FLAGS.dataset,
+            "seed": FLAGS.seed,
+        },
+        stopping=settings.stopping_options(FLAGS),
+        log=settings.logging_options(FLAGS, method),
+        workers=team,
+    )
+    if team.is_chief:
+        _compare_with_published(method, metrics)
+    return metrics
+
+
+def _read_metrics(folder: run_dir.RunDir) -> dict | None:
+    if not folder.is_complete():
+        return None
+    return run_dir.read_json(folder.metrics, needs=summary.NEEDS)
+
+
+def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
+    """Returns the chief's splits once this worker has their images, too."""
+    parts = team.ask_chief(lambda: dataclasses.asdict(_load_splits(folder)))
+    examples = Splits(
+        **{
+            name: Examples(**{key: tuple(of) for key, of in part.items()})
+            for name, part in parts.items()
+        }
+    )
+    if team.count > 1:
+        team.end_together(None if team.is_chief else _check_images(examples, team))
+    return examples
+
+
+def _check_images(examples: Splits, team: workers.Workers) -> errors.RunError | None:
+    paths = [path for _, part in examples.items() for path in part.paths]
+    if not all(map(os.path.exists, paths)):
+        settings.load_source(FLAGS)  # Extracts the images of a data set that has none.
+    missing = next((path for path in paths if not os.path.exists(path)), None)
+    if missing is None:
+        return None
+    return errors.RunError(
+        f"Worker {team.index} lacks the image {missing}, which the chief has; every "
+        "worker needs the data set at the same path."
+    )
+
+
+def _compare_with_published(method: str, metrics: dict) -> None:
+    """Warns of an accuracy far below what such a run is known to reach."""
+    warning = published.describe_shortfall(
+        FLAGS.dataset,
+        FLAGS.backbone,
+        metrics["test_accuracy"],
+        weights=FLAGS.weights,
+        frozen=method == "fine_tuning" and FLAGS.tune_blocks == "none",
+    )
+    if warning and FLAGS.examples_per_class is None:
+        logging.warning("%s", warning)
+
+
+def _load_splits(folder: run_dir.RunDir) -> Splits:
+    """Returns the run's splits: the written ones, or new ones that it writes."""
+    if folder.has_started():
+        begun = splits.read_splits(folder.splits)
+        if not _is_complete(folder):
+            _check_data(begun, folder)
+        return begun
+    examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+    examples, skipped = verification.verify_images(
+        examples,
+        settings.bad_image_rule(FLAGS),
+        channels=backbones.get_spec(FLAGS.backbone).channels,
+        cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+    )
+    if skipped:
+        verification.write_skipped(skipped, folder.skipped_images)
+    run_dir.write_text(
+        folder.labels, "".join(f"{name}\n" for name in examples.train.class_names)
+    )
+    image_record.write_record(examples, folder.images)
+    splits.write_splits(examples, folder.splits)
+    return examples
+
+
+def _check_data(begun: Splits, folder: run_dir.RunDir) -> None:
+    """Refuses to go on with other data than the run began with."""
+    image_record.check_lists(
+        settings.make_splits(FLAGS, settings.load_source(FLAGS)),
+        begun,
+        dataset=FLAGS.dataset,
+        left_out=verification.read_skipped(folder.skipped_images),
+    )
+    image_record.check_images(begun, folder.images)
+
+
+def _list_folders(folder: run_dir.RunDir) -> list[run_dir.RunDir]:
+    """Returns the folder of the method, and the baseline's if there is one."""
+    if not FLAGS.baseline:
+        return [folder]
+    return [folder, run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")]
+
+
+def _is_complete(folder: run_dir.RunDir) -> bool:
+    return all(each.is_complete() for each in _list_folders(folder))

@@ -1,0 +1,46 @@
+"""What a finished run says on standard output."""
+
+import os
+from collections.abc import Mapping, Sequence
+
+from adafilter_tf.runs import run_dir
+
+# What a format is called; others by their own names.
+_TITLES = {"saved_model": "SavedModel", "fold": "Inference"}
+
+# The metrics without which there is nothing to say.
+NEEDS = {
+    "method": str,
+    "test_accuracy": float,
+    "test_examples": int,
+    "train_seconds": float,
+}
+
+
+def summarize(
+    folder: run_dir.RunDir,
+    metrics: Sequence[dict],
+    exports: Mapping[str, str | os.PathLike],
+) -> str:
+    """Returns one line per method, then where everything lies.
+
+    Args:
+        folder: Of the finished run.
+        metrics: Of each method that it trained, see `training_run.train`.
+        exports: What was exported, by format.
+    """
+    lines = []
+    for row in metrics:
+        line = (
+            f"{row['method']:<12} test accuracy {100 * row['test_accuracy']:.2f} % "
+            f"({row['test_examples']} images), trained in {row['train_seconds']:.0f} s"
+        )
+        if "tuned_fraction" in row:
+            line += f", tuned fraction {row['tuned_fraction']:.2f}"
+        lines.append(line)
+    lines += [
+        f"Metrics      {folder.metrics}",
+        f"TensorBoard  tensorboard --logdir={folder.root}",
+        *(f"{_TITLES.get(name, name):<12} {path}" for name, path in exports.items()),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,236 @@
+"""One cell of a comparison: a short training in memory, measured and forgotten."""
+
+import functools
+import math
+import os
+import time
+
+import keras
+import tensorflow as tf
+from absl import flags, logging
+
+from adafilter_tf import errors, evaluation, training
+from adafilter_tf.cli import flagfile, settings, training_settings
+from adafilter_tf.cli.flags import define_flags
+from adafilter_tf.data import sources
+from adafilter_tf.data.integrity import manifest, verification
+from adafilter_tf.evaluation import gate_interventions, gate_statistics
+from adafilter_tf.models import gate_io
+from adafilter_tf.runs import run_callbacks
+from adafilter_tf.training.callbacks import stopwatch, validation
+
+# What is learned and with which budget: the same for all methods of a comparison.
+TASK_FLAGS = (
+    "dataset",
+    "prepare_command",
+    "data_dir",
+    "image_key",
+    "label_key",
+    "backbone",
+    "weights",
+    "pixel_range",
+    "features_layer",
+    "image_size",
+    "examples_per_class",
+    "validation_fraction",
+    "test_fraction",
+    "test_seed",
+    "crop_fraction",
+    "random_resized_crop_min_area",
+    "horizontal_flip",
+    "randaugment",
+    "augmentation",
+    "mixup_alpha",
+    "on_bad_image",
+    "cache",
+    "epochs",
+    "steps_per_epoch",
+    "batch_size",
+    "precision",
+    "seed",
+)
+
+
+def initialize_worker(worker: int, num_workers: int) -> None:
+    """Gives a process its share of the machine, before TensorFlow looks at it.
+
+    Args:
+        worker: Index of the process; with GPUs it works on GPU `worker` modulo their
+            number.
+        num_workers: How many processes share the machine.
+    """
+    logging.set_verbosity(logging.WARNING)
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        tf.config.set_visible_devices(gpus[worker % len(gpus)], "GPU")
+    elif num_workers > 1:
+        threads = max(1, _count_cores() // num_workers)
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def count_workers() -> int:
+    """Returns how many processes use the machine well: one a GPU, or one a core."""
+    return len(tf.config.list_physical_devices("GPU")) or _count_cores()
+
+
+def _count_cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def parse_flags(arguments: list[str]) -> flags.FlagValues:
+    """Returns all flags of a cell, those not in `arguments` at their defaults."""
+    values = flags.FlagValues()
+    define_flags(values)
+    try:
+        values(["cell", *arguments])
+    except flags.Error as error:
+        raise errors.UsageError(" ".join(str(error).split())) from error
+    settings.resolve_defaults(values)
+    return values
+
+
+def check_flags(arguments: list[str]) -> None:
+    """Checks that a cell's flags exist, have allowed values and are all used.
+
+    Raises:
+        UsageError: Otherwise.
+    """
+    values = parse_flags(arguments)
+    if values.recipe:
+        raise errors.UsageError(
+            f"Received recipe={values.recipe} in a comparison, whose tasks say "
+            "themselves how long and on what they train. Run --mode=train with the "
+            "recipe and put the values that it prints into the tasks and rows."
+        )
+    flagfile.check_unused(values)
+
+
+def check_task(arguments: list[str], prepare_command: str | None = None) -> None:
+    """Checks that a task's images are there, enough and all readable.
+
+    Args:
+        arguments: Flags of one of its cells.
+        prepare_command: What prepares the data of tasks that do not say it themselves.
+
+    Raises:
+        RunError: Otherwise, with the command that prepares the data.
+    """
+    values = parse_flags(arguments)
+    try:
+        settings.make_splits(
+            values, _load_source(values.dataset, **settings.source_options(values))
+        )
+        values.examples_per_class = None  # every image of any seed's training split
+        verification.verify_images(
+            settings.make_splits(
+                values, _load_source(values.dataset, **settings.source_options(values))
+            ),
+            channels=settings.image_options(values)["channels"],
+            cache=manifest.default_path(values.dataset, values.data_dir),
+        )
+    except errors.RunError as error:
+        remedy = values.prepare_command or prepare_command
+        raise errors.RunError(
+            f"{error} To prepare the data: {remedy}" if remedy else str(error)
+        ) from error
+
+
+def run_cell(arguments: list[str], measure_test: bool) -> dict:
+    """Trains one model and measures it.
+
+    Args:
+        arguments: Flags of the run, each "--name=value".
+        measure_test: Whether the test images are scored, once.
+
+    Returns:
+        Accuracies 0..1 of the splits (`train_accuracy` without augmentation), losses
+        in nats, `train_seconds`, `seconds` in all, parameters, `all_flags` with the
+        defaults. Of a network with gates also `validation_gates`, what they choose
+        there, and with test images `test_accuracy_by_gates`, see
+        `choice_effect.measure_effect`. A training that diverged has the accuracy of its
+        useless weights and a loss that is no number.
+    """
+    started = time.monotonic()
+    keras.backend.clear_session(free_memory=True)
+    values = parse_flags(arguments)
+    splits = settings.make_splits(
+        values, _load_source(values.dataset, **settings.source_options(values))
+    )
+    keras.utils.set_random_seed(values.seed)
+    strategy = tf.distribute.get_strategy()
+    model = settings.build_model(
+        values, values.method, len(splits.train.class_names), strategy=strategy
+    )
+    score = evaluation.create_scorer(
+        model, **settings.image_options(values), batch_size=values.batch_size
+    )
+    start = {}
+    if gate_io.list_gates(model):
+        start = score(splits.validation.paths).gates
+    clock = stopwatch.Stopwatch()
+    callbacks = [clock]
+    stopper = run_callbacks.create_stopper(settings.stopping_options(values), None)
+    if stopper:
+        validate = validation.Validation(score, splits.validation, None)
+        callbacks += [validate, stopper]
+    finished = training.fit(
+        model,
+        splits,
+        training_settings.make_procedure(values, values.method, strategy, splits.train),
+        score=score,
+        image_options=settings.image_options(values),
+        options=settings.training_options(values, len(splits.train)),
+        augmentation=settings.augmentation(values),
+        callbacks=callbacks,
+        stopper=stopper,
+        quiet=True,
+    )
+    validated = score(splits.validation.paths)
+    metrics = {
+        **training.count_parameters(model),
+        **finished,
+        **training.measure_split(score, splits.train, "train"),
+        **training.measure_outputs(validated, splits.validation.labels, "validation"),
+    }
+    # Gates of a network that diverged may be no numbers.
+    chooses = bool(start) and math.isfinite(metrics["validation_loss"])
+    if chooses:
+        metrics["validation_gates"] = _measure_gates(
+            validated.gates, start, splits.validation.labels
+        )
+    if measure_test:
+        tested = score(splits.test.paths)
+        metrics |= training.measure_outputs(tested, splits.test.labels, "test")
+        if chooses:
+            metrics["test_accuracy_by_gates"] = gate_interventions.measure_effect(
+                model,
+                splits.test,
+                tested.gates,
+                **settings.image_options(values),
+                batch_size=values.batch_size,
+            )
+    seconds = time.monotonic() - started
+    return {
+        **metrics,
+        "train_seconds": clock.seconds,
+        "seconds": seconds,
+        "all_flags": flagfile.to_flagfile(values).splitlines(),
+    }
+
+
+def _measure_gates(gates, start, labels) -> dict[str, float]:
+    """Returns what the gates choose, and how far they left those of the start."""
+    statistics = gate_statistics.gate_statistics(gates, start)
+    return {
+        "tuned_fraction": statistics.tuned_fraction,
+        "image_dependent_fraction": statistics.image_dependent_fraction,
+        "moved_fraction": statistics.moved_fraction,
+        "class_information": gate_statistics.class_information(gates, labels),
+    }
+
+
+# The same files serve all cells of a task; a process reads their names once.
+@functools.cache
+def _load_source(dataset: str, **options: str | None):
+    return sources.load_source(dataset, **options)

@@ -1,0 +1,184 @@
+"""From the bytes of a JPEG or PNG file to the pixels that a model takes.
+
+One path for training, evaluation, prediction and the exported graph: decode inside a
+box, resize to a square. It is plain graph code (`tf.cond`, no autograph), so that it
+can be traced into a SavedModel. The conventions are those of TensorFlow's decoders
+(16-bit PNGs keep their upper 8 bits, transparency is dropped), but EXIF orientation is
+honoured and a file with more pixels than its size allows is refused undecoded.
+"""
+
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from adafilter_tf.data.decoding import exif_orientation, pixel_limit
+
+# A box [4] int32 (top, left, height, width) chosen from an image's height and width.
+BoxFunction = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+
+# The only DCT that gives the same pixels as other JPEG readers (the default is up to 6
+# of 255 away from PIL), so it is used everywhere.
+_DCT_METHOD = "INTEGER_ACCURATE"
+# libjpeg interpolates chroma between neighbours, and at the border of a cropped region
+# it has none: without a margin, pixels at the border of a crop differ by up to 48 of
+# 255 from those of the whole image. One chroma sample is at most 4 pixels wide (4:1:1).
+_CHROMA_MARGIN = 8
+
+
+def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """All pixels of an image, upright.
+
+    Args:
+        encoded: Scalar string, the bytes of a JPEG or PNG file.
+        channels: 1 (grey) or 3 (RGB); a file of the other kind is converted.
+
+    Returns:
+        uint8 [H, W, channels].
+
+    Raises:
+        tf.errors.InvalidArgumentError: `encoded` is neither JPEG nor PNG, damaged, or
+            has too many pixels (`pixel_limit`).
+    """
+    encoded = pixel_limit.bound_pixels(encoded)
+    stored = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels, dct_method=_DCT_METHOD),
+        lambda: tf.io.decode_png(encoded, channels),
+    )
+    upright = exif_orientation.make_upright(
+        stored, exif_orientation.read_orientation(encoded)
+    )
+    return tf.ensure_shape(upright, [None, None, channels])
+
+
+def central_box(height: tf.Tensor, width: tf.Tensor, crop_fraction: float) -> tf.Tensor:
+    """The central square whose side is `crop_fraction` of the shorter side.
+
+    Args:
+        height: Scalar int32.
+        width: Scalar int32.
+        crop_fraction: In (0, 1].
+
+    Returns:
+        int32 [4]: top, left, height, width.
+    """
+    shorter = tf.minimum(height, width)
+    side = tf.cast(tf.round(tf.cast(shorter, tf.float32) * crop_fraction), tf.int32)
+    side = tf.maximum(side, 1)
+    return tf.stack([(height - side) // 2, (width - side) // 2, side, side])
+
+
+def decode_crop_and_resize(
+    encoded: tf.Tensor, choose_box: BoxFunction, *, image_size: int, channels: int
+) -> tf.Tensor:
+    """The pixels inside a box of the upright image, resized to a square.
+
+    Only the blocks of a JPEG that the box needs are decoded; the result is the same,
+    bit for bit, as that of decoding the whole image, slicing it and calling `resize`.
+
+    Args:
+        encoded: Scalar string, the bytes of a JPEG or PNG file.
+        choose_box: From height and width (scalar int32) to the box, int32 [4].
+        image_size: Side S of the result in pixels.
+        channels: 1 or 3.
+
+    Returns:
+        float32 [S, S, channels] in 0..255.
+    """
+    encoded = pixel_limit.bound_pixels(encoded)
+    orientation = exif_orientation.read_orientation(encoded)
+
+    def choose_stored_box(height, width):
+        upright = exif_orientation.orient_size(tf.stack([height, width]), orientation)
+        box = choose_box(upright[0], upright[1])
+        return exif_orientation.to_stored_box(box, upright, orientation)
+
+    cropped = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: _decode_and_crop_jpeg(encoded, choose_stored_box, channels),
+        lambda: _crop(tf.io.decode_png(encoded, channels), choose_stored_box),
+    )
+    cropped = exif_orientation.make_upright(cropped, orientation)
+    cropped = tf.ensure_shape(cropped, [None, None, channels])
+    return resize(cropped, image_size)
+
+
+def preprocess_for_evaluation(
+    encoded: tf.Tensor, *, image_size: int, channels: int, crop_fraction: float
+) -> tf.Tensor:
+    """What a model sees of an encoded image outside training.
+
+    Args:
+        encoded: Scalar string, the bytes of a JPEG or PNG file.
+        image_size: Side S of the result in pixels.
+        channels: 1 or 3.
+        crop_fraction: Side of the central square as a share of the shorter side.
+
+    Returns:
+        float32 [S, S, channels] in 0..255.
+    """
+    return decode_crop_and_resize(
+        encoded,
+        lambda height, width: central_box(height, width, crop_fraction),
+        image_size=image_size,
+        channels=channels,
+    )
+
+
+def preprocess_decoded(
+    image: tf.Tensor, *, image_size: int, crop_fraction: float
+) -> tf.Tensor:
+    """`preprocess_for_evaluation` of an image that is already decoded.
+
+    Args:
+        image: [H, W, C], pixels in 0..255 of any numeric type.
+        image_size: Side S of the result in pixels.
+        crop_fraction: Side of the central square as a share of the shorter side.
+
+    Returns:
+        float32 [S, S, C] in 0..255.
+    """
+    return crop_and_resize(
+        image,
+        lambda height, width: central_box(height, width, crop_fraction),
+        image_size=image_size,
+    )
+
+
+def crop_and_resize(
+    image: tf.Tensor, choose_box: BoxFunction, *, image_size: int
+) -> tf.Tensor:
+    """`decode_crop_and_resize` of an image [H, W, C] that is already decoded."""
+    return resize(_crop(image, choose_box), image_size)
+
+
+def resize(image: tf.Tensor, image_size: int) -> tf.Tensor:
+    """[H, W, C] of any numeric type to float32 [S, S, C], bilinear, antialiased."""
+    return tf.image.resize(image, [image_size, image_size], "bilinear", antialias=True)
+
+
+def _decode_and_crop_jpeg(
+    encoded: tf.Tensor, choose_box: BoxFunction, channels: int
+) -> tf.Tensor:
+    shape = tf.io.extract_jpeg_shape(encoded)
+    box = choose_box(shape[0], shape[1])
+    begin, size = box[:2], box[2:]
+    outer_begin = tf.maximum(begin - _CHROMA_MARGIN, 0)
+    outer_end = tf.minimum(begin + size + _CHROMA_MARGIN, shape[:2])
+    outer = tf.image.decode_and_crop_jpeg(
+        encoded,
+        tf.concat([outer_begin, outer_end - outer_begin], 0),
+        channels,
+        dct_method=_DCT_METHOD,
+    )
+    return _slice(outer, begin - outer_begin, size)
+
+
+def _crop(image: tf.Tensor, choose_box: BoxFunction) -> tf.Tensor:
+    shape = tf.shape(image)
+    box = choose_box(shape[0], shape[1])
+    return _slice(image, box[:2], box[2:])
+
+
+def _slice(image: tf.Tensor, begin: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
+    return image[begin[0] : begin[0] + size[0], begin[1] : begin[1] + size[1]]

@@ -1,0 +1,98 @@
+"""A picture of some images of each class, to see at a glance what a data set is."""
+
+import os
+import pathlib
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import tensorflow as tf
+
+from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.inspection.facts import LabelledImage
+
+_COLUMNS, _MAX_ROWS, _CELL_INCHES, _DPI = 8, 20, 1.0, 100
+
+
+def write_sheet(
+    path: pathlib.Path, images: Sequence[LabelledImage], class_names: Sequence[str]
+) -> None:
+    """Draws up to 8 images of up to 20 classes, upright and whole, one row a class.
+
+    Of more images or classes evenly spaced ones are shown.
+
+    Args:
+        path: PNG to write, whole or not at all.
+        images: All of the data set; broken ones are not shown.
+        class_names: In order.
+    """
+    from matplotlib.backends import backend_agg  # slow to import
+    from matplotlib.figure import Figure
+
+    by_class = {name: [] for name in class_names}
+    for image in images:
+        if image.usable:
+            by_class[image.class_name].append(image.entry.path)
+    shown = _space_evenly([name for name in class_names if by_class[name]], _MAX_ROWS)
+    rows = max(1, len(shown))
+    size = _COLUMNS * _CELL_INCHES + 1.8, rows * _CELL_INCHES + 0.5
+    figure = Figure(figsize=size)
+    backend_agg.FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        rows,
+        _COLUMNS,
+        left=1.8 / size[0],
+        right=1.0,
+        bottom=0.0,
+        top=1 - 0.4 / size[1],
+        wspace=0.05,
+        hspace=0.05,
+    )
+    figure.suptitle(
+        f"{len(shown)} of {len(class_names)} classes", fontsize=10, x=0.02, ha="left"
+    )
+    for row, name in enumerate(shown):
+        samples = _space_evenly(by_class[name], _COLUMNS)
+        for column in range(_COLUMNS):
+            axes = figure.add_subplot(grid[row, column])
+            axes.set_axis_off()
+            if column < len(samples):
+                axes.imshow(_read(samples[column]), interpolation="nearest")
+            if column == 0:
+                text = f"{_shorten(name)}\n{len(by_class[name]):,}"
+                axes.text(
+                    -0.08, 0.5, text, fontsize=8, ha="right", va="center",
+                    transform=axes.transAxes, parse_math=False,
+                )  # fmt: skip
+    temporary = path.with_name(f".{path.name}.writing")
+    with warnings.catch_warnings():
+        # A script that the font lacks is shown as boxes.
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        figure.savefig(temporary, format="png", dpi=_DPI)
+    os.replace(temporary, path)
+
+
+def _space_evenly(values: Sequence, number: int) -> list:
+    if len(values) <= number:
+        return list(values)
+    places = np.linspace(0, len(values) - 1, number).round().astype(int)
+    return [values[place] for place in places]
+
+
+def _read(path: str) -> np.ndarray:
+    """uint8 [h, w, 3], at most as large as a cell; black for a file that has gone."""
+    side = int(_CELL_INCHES * _DPI)
+    try:
+        with open(path, "rb") as file:
+            image = preprocessing.decode_image(tf.constant(file.read()), 3)
+    except (OSError, tf.errors.InvalidArgumentError):
+        return np.zeros([side, side, 3], np.uint8)
+    larger = max(image.shape[:2])
+    if larger > side:
+        size = [max(1, round(length * side / larger)) for length in image.shape[:2]]
+        image = tf.image.resize(image, size, antialias=True)
+    return np.clip(np.round(np.asarray(image)), 0, 255).astype(np.uint8)
+
+
+def _shorten(name: str) -> str:
+    return name if len(name) <= 24 else f"{name[:11]}...{name[-10:]}"

@@ -1,0 +1,1 @@
+"""What is checked of images before and after training."""

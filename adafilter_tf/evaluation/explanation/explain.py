@@ -1,0 +1,175 @@
+"""Measures a trained model on a set of images and writes what was found."""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+from absl import logging
+
+from adafilter_tf.data.examples import Examples
+from adafilter_tf.evaluation import gate_interventions, gate_statistics, scoring
+from adafilter_tf.evaluation.explanation import (
+    classification,
+    gate_patterns,
+    page,
+    paired_difference,
+    verdict,
+)
+from adafilter_tf.runs import run_dir
+
+_NUM_EXTREMES = 9
+_NUM_QUERIES = 8
+_NUM_NEAREST = 6
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFacts:
+    """What a report says of the run that it explains.
+
+    Attributes:
+        method: Of the run.
+        unit: What a gate chooses: "filter" or "block".
+        images_from: The images in words, such as "the run's validation images".
+        settings: Name to value, for the end of the page.
+        note: A sentence about these images; may be empty.
+        baselines: Further methods on the same images: `method` and `accuracy`.
+    """
+
+    method: str
+    unit: str
+    images_from: str
+    settings: dict[str, str]
+    note: str = ""
+    baselines: Sequence[dict] = ()
+
+
+def draw_sample(examples: Examples, limit: int, seed: int) -> Examples:
+    """Returns at most `limit` of the images, drawn at random, in their order."""
+    if len(examples) <= limit:
+        return examples
+    chosen = np.random.default_rng(seed).choice(len(examples), limit, replace=False)
+    return examples.take(sorted(chosen))
+
+
+def describe(
+    model: keras.Model,
+    examples: Examples,
+    facts: RunFacts,
+    *,
+    batch_size: int,
+    projection: str = "pca",
+    **image_options,
+) -> dict:
+    """Returns the report on a model, ready for JSON.
+
+    Args:
+        model: Pixels to logits, with gates or without.
+        examples: Images with their labels, at least one.
+        facts: Of the run.
+        batch_size: Images per step.
+        projection: One of `gate_patterns.PROJECTIONS`.
+        **image_options: `image_size`, `channels` and `crop_fraction`.
+
+    Returns:
+        The entries of `classification.describe_classification`, `run` for the facts,
+        `gates`, see `_describe_gates`, None for a model without, and `summary`, the
+        sentences of `verdict.summarize`. Each image has its `path`, too.
+    """
+    options = {**image_options, "batch_size": batch_size}
+    logging.info("Scoring %d images.", len(examples))
+    outputs = scoring.create_scorer(model, **options)(examples.paths)
+    report = {
+        "summary": [],
+        "run": dataclasses.asdict(facts),
+        **classification.describe_classification(
+            outputs.logits, examples.labels, examples.class_names
+        ),
+        "gates": None,
+    }
+    for image, path in zip(report["images"], examples.paths, strict=True):
+        image["path"] = path
+    if outputs.gates:
+        report["gates"] = _describe_gates(model, examples, outputs, projection, options)
+        tuned = gate_patterns.measure_tuned_shares(outputs.gates)
+        for image, share in zip(report["images"], tuned, strict=True):
+            image["tuned_fraction"] = float(share)
+    report["summary"] = verdict.summarize(report)
+    return report
+
+
+def write_report(report: dict, path: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path]:
+    """Writes a report as one HTML page and as JSON beside it; returns both paths.
+
+    Args:
+        report: See `describe`.
+        path: Without its suffix.
+    """
+    logging.info("Drawing the page.")
+    html, data = path.with_suffix(".html"), path.with_suffix(".json")
+    text = page.render_page(report, data.name)
+    run_dir.write_json(data, report)
+    run_dir.write_text(html, text)
+    return html, data
+
+
+def _describe_gates(model, examples, outputs, projection, options) -> dict:
+    """The choices: `effect`, `layers`, `most_tuned`, `least_tuned`, `neighbours`, ...
+
+    Where all images choose alike, `distinct_patterns` is 1, and `neighbours`,
+    `agreement` and `projection` are None.
+    """
+    gates, labels = outputs.gates, np.asarray(examples.labels)
+    statistics = gate_statistics.gate_statistics(gates)
+    layers = gate_patterns.describe_layers(gates, labels, len(examples.class_names))
+    tuned = gate_patterns.measure_tuned_shares(gates)
+    order = np.argsort(-tuned, kind="stable")
+    count = min(_NUM_EXTREMES, math.ceil(len(order) / 2))
+    patterns = gate_patterns.collect_patterns(gates)
+    found = {
+        "tuned_fraction": statistics.tuned_fraction,
+        "image_dependent_fraction": float(
+            np.average(
+                [layer["image_dependent"] for layer in layers],
+                weights=[layer["filters"] for layer in layers],
+            )
+        ),
+        "class_information": gate_statistics.class_information(gates, labels),
+        "layers": layers,
+        "effect": _measure_effect(model, examples, outputs, options),
+        "most_tuned": order[:count].tolist(),
+        "least_tuned": order[::-1][:count].tolist(),
+        "distinct_patterns": len(np.unique(patterns, axis=0)) if patterns.size else 1,
+        "deciding_filters": int(patterns.shape[1]),
+        "neighbours": None,
+        "agreement": None,
+        "projection": None,
+    }
+    if patterns.shape[1] and len(patterns) > 2:
+        distances = gate_patterns.measure_distances(patterns)
+        found["neighbours"] = gate_patterns.find_neighbours(
+            distances, labels, num_queries=_NUM_QUERIES, num_nearest=_NUM_NEAREST
+        )
+        found["agreement"] = gate_patterns.measure_agreement(distances, labels)
+        found["projection"] = gate_patterns.project_patterns(patterns, projection)
+    return found
+
+
+def _measure_effect(model, examples, outputs, options) -> dict[str, dict[str, float]]:
+    """Accuracy under other gates, and by how much the images' own are better."""
+    replaced = gate_interventions.replace_gates(outputs.gates)
+    logging.info("Measuring the accuracy under %d other choices.", len(replaced))
+    answers = gate_interventions.predict_classes(
+        model, examples.paths, replaced, **options
+    )
+    labels = np.asarray(examples.labels)
+    own = outputs.logits.argmax(axis=1) == labels
+    return {
+        name: {
+            "accuracy": float((answer == labels).mean()),
+            **paired_difference.measure_difference(own, answer == labels),
+        }
+        for name, answer in answers.items()
+    }

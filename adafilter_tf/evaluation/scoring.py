@@ -1,0 +1,117 @@
+"""Exact evaluation: every example scored once, whatever the batch and the replicas."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from adafilter_tf import distribution
+from adafilter_tf.data import pipeline
+from adafilter_tf.models import gate_io
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Outputs:
+    """What a model gave for a list of images.
+
+    Attributes:
+        logits: [n, K] float32.
+        gates: Layer name to [n, N] float16: 1 = tuned filter, 0 = frozen filter, soft
+            gates between them; empty without gates.
+    """
+
+    logits: np.ndarray
+    gates: dict[str, np.ndarray]
+
+
+def create_scorer(
+    model: keras.Model, *, batch_size: int, **image_options
+) -> Callable[[Sequence[str]], Outputs]:
+    """Returns a function from image paths to the model's outputs, in their order.
+
+    Args:
+        model: Pixels [B, S, S, C] to logits [B, K], gated or not.
+        batch_size: See `create_predictor`.
+        **image_options: See `create_predictor`.
+    """
+    gates = {
+        name: keras.ops.cast(gate, "float16")
+        for name, gate in gate_io.list_gates(model).items()
+    }
+    outputs = {"logits": model.output, "gates": gates}
+    predict = create_predictor(model, outputs, batch_size=batch_size, **image_options)
+    return lambda paths: Outputs(**predict(paths))
+
+
+def create_predictor(
+    model: keras.Model,
+    outputs,
+    *,
+    image_size: int,
+    channels: int,
+    crop_fraction: float,
+    batch_size: int,
+) -> Callable[[Sequence[str]], Any]:
+    """Returns a function from image paths to any outputs in a model, in their order.
+
+    The function is traced once, reads the model's current weights and computes on the
+    devices of the strategy that holds the model. Of several workers all must call it,
+    and all have every result.
+
+    Args:
+        model: Of pixels [B, S, S, C].
+        outputs: Tensors of the model, in any nested structure.
+        image_size: S, in pixels.
+        channels: C.
+        crop_fraction: See `preprocessing.preprocess_for_evaluation`.
+        batch_size: Images per step over all replicas.
+    """
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        seen = keras.Model(model.input, outputs)
+
+    def predict(paths: Sequence[str]):
+        make_dataset = functools.partial(
+            pipeline.evaluation_dataset,
+            paths,
+            image_size=image_size,
+            channels=channels,
+            crop_fraction=crop_fraction,
+            batch_size=batch_size,
+        )
+        batches = distribution.distribute(strategy, batch_size, make_dataset)
+        # Keras does not know the number of batches of several workers.
+        steps = distribution.count_steps_per_pass(len(paths), batch_size)
+        arrays = seen.predict(batches, steps=steps, verbose=0)
+        return keras.tree.map_structure(lambda array: array[: len(paths)], arrays)
+
+    return predict
+
+
+def measure(logits: np.ndarray, labels: Sequence[int]) -> dict[str, float]:
+    """Returns the metrics of a classification.
+
+    Args:
+        logits: [n, K].
+        labels: n class indices.
+
+    Returns:
+        `examples` n, `accuracy`, `mean_per_class_accuracy` over the classes that have
+        examples, and `loss`, the mean cross-entropy in nats.
+    """
+    labels = np.asarray(labels)
+    logits = np.asarray(logits, np.float64)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_normalizer = np.log(np.exp(shifted).sum(axis=1))
+    losses = log_normalizer - shifted[np.arange(len(labels)), labels]
+    correct = logits.argmax(axis=1) == labels
+    per_class = [correct[labels == label].mean() for label in np.unique(labels)]
+    return {
+        "examples": len(labels),
+        "accuracy": float(correct.mean()),
+        "mean_per_class_accuracy": float(np.mean(per_class)),
+        "loss": float(losses.mean()),
+    }

@@ -1,0 +1,199 @@
+"""What a finished comparison amounts to: results.json, results.md and results.png."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from adafilter_tf.experiments import choice, plot, statistics, tables
+from adafilter_tf.experiments.plan import REFERENCE, Plan, Row
+from adafilter_tf.experiments.store import Store
+from adafilter_tf.runs import run_dir
+
+# Of the gates on the validation images, as the name in the results: the name in a
+# cell's metrics and the factor. Methods without gates do not have them.
+_GATE_METRICS = {
+    "mean_tuned_percent": ("tuned_fraction", 100.0),
+    "mean_image_dependent_percent": ("image_dependent_fraction", 100.0),
+    "mean_moved_percent": ("moved_fraction", 100.0),
+    "mean_class_information_bits": ("class_information", 1.0),
+}
+
+
+def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
+    """Writes results.json, results.md and results.png, each whole or not at all.
+
+    Returns:
+        The Markdown.
+
+    Raises:
+        RunError: When a cell is not finished; names it.
+    """
+    results = collect_results(plan, store)
+    markdown = tables.format_results(results)
+    run_dir.write_json(folder / "results.json", results)
+    run_dir.write_text(folder / "results.md", markdown)
+    plot.write_plot(folder / "results.png", results)
+    return markdown
+
+
+def collect_results(plan: Plan, store: Store) -> dict:
+    """Returns all numbers of a comparison; errors and differences in percent.
+
+    Raises:
+        RunError: When a cell is not finished; names it.
+    """
+    chosen = choice.choose_settings(plan, store)
+    final_cells = plan.final_cells(chosen)
+    metrics = {(c.task, c.row, c.seed): store.load(c) for c in final_cells}
+    finals = {
+        row.name: {
+            task.name: [metrics[task.name, row.name, seed] for seed in plan.seeds]
+            for task in plan.tasks
+        }
+        for row in plan.rows
+    }
+    reductions = {
+        row: statistics.reduce_error(_errors(finals[REFERENCE]), _errors(by_task))
+        for row, by_task in finals.items()
+    }
+    cells = [*plan.search_cells(), *final_cells]
+    return {
+        "unit": "percent",
+        "tasks": _summarize_tasks(plan, store, chosen, finals, reductions),
+        "average_error_reduction": {
+            row: _summarize_reduction(of, len(plan.seeds))
+            for row, of in reductions.items()
+        },
+        "average_test_error": {
+            row: _mean(np.concatenate(list(_errors(by_task).values())))
+            for row, by_task in finals.items()
+        },
+        "mean_test_error_by_gates": {
+            row: _average_by_gates(by_task)
+            for row, by_task in finals.items()
+            if all("test_accuracy_by_gates" in c for of in by_task.values() for c in of)
+        },
+        "cost": {row: _summarize_cost(by_task) for row, by_task in finals.items()},
+        "frozen_features_accuracy": _find_frozen_accuracy(plan, finals),
+        "cells": [
+            {**dataclasses.asdict(cell), "metrics": store.load(cell)} for cell in cells
+        ],
+        "plan": plan.to_json(),
+    }
+
+
+def _summarize_tasks(plan: Plan, store: Store, chosen, finals, reductions) -> dict:
+    search = choice.load_search(plan, store)
+
+    def summarize(task: str, row: Row) -> dict:
+        return {
+            **_summarize_final(finals[row.name][task]),
+            **_summarize_difference(reductions[row.name].by_task[task]),
+            "num_seeds": len(plan.seeds),
+            **_summarize_search(
+                row, chosen.get((task, row.name), 0), search.get((task, row.name), {})
+            ),
+        }
+
+    return {
+        task.name: {row.name: summarize(task.name, row) for row in plan.rows}
+        for task in plan.tasks
+    }
+
+
+def _errors(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, list[float]]:
+    return {
+        task: [100.0 * (1.0 - cell["test_accuracy"]) for cell in cells]
+        for task, cells in by_task.items()
+    }
+
+
+def _summarize_final(cells: Sequence[Mapping]) -> dict:
+    test_errors = _errors({"": cells})[""]
+    spread = float(np.std(test_errors, ddof=1)) if len(cells) > 1 else None
+    gates = {
+        name: scale * _mean([cell["validation_gates"][source] for cell in cells])
+        for name, (source, scale) in _GATE_METRICS.items()
+        if all(cell.get("validation_gates") for cell in cells)
+    }
+    return {
+        "mean_test_error": _mean(test_errors),
+        "std_test_error": spread,
+        "mean_train_accuracy": 100.0 * _mean([c["train_accuracy"] for c in cells]),
+        **gates,
+    }
+
+
+def _summarize_difference(interval: statistics.Interval) -> dict:
+    return {
+        "paired_error_reduction_vs_fine_tuning": interval.mean,
+        "ci95_low": interval.low,
+        "ci95_high": interval.high,
+    }
+
+
+def _summarize_search(
+    row: Row, chosen: int, searched: Mapping[int, Sequence[Mapping]]
+) -> dict:
+    return {
+        "chosen_flags": row.settings[chosen],
+        "searched_flags": list(row.searched),
+        "search": [
+            {
+                "flags": row.settings[setting],
+                "mean_validation_error": 100.0
+                * (1.0 - _mean([cell["validation_accuracy"] for cell in cells])),
+            }
+            for setting, cells in searched.items()
+        ],
+    }
+
+
+def _summarize_reduction(reduction: statistics.Reduction, num_seeds: int) -> dict:
+    return {
+        "mean": reduction.average.mean,
+        "ci95_low": reduction.average.low,
+        "ci95_high": reduction.average.high,
+        "ci95_over_tasks_low": reduction.over_tasks.low,
+        "ci95_over_tasks_high": reduction.over_tasks.high,
+        "wins": reduction.wins,
+        "losses": reduction.losses,
+        "clear_wins": reduction.clear_wins,
+        "clear_losses": reduction.clear_losses,
+        "num_tasks": len(reduction.by_task),
+        "num_seeds": num_seeds,
+    }
+
+
+def _summarize_cost(by_task: Mapping[str, Sequence[Mapping]]) -> dict:
+    cells = [cell for of_task in by_task.values() for cell in of_task]
+    return {
+        "mean_train_seconds": _mean([cell["train_seconds"] for cell in cells]),
+        "trainable_parameters": _mean([cell["trainable_parameters"] for cell in cells]),
+        "parameters": _mean([cell["parameters"] for cell in cells]),
+    }
+
+
+def _average_by_gates(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, float]:
+    """Returns the test error with each image's own gates and with others."""
+    found = [c["test_accuracy_by_gates"] for cells in by_task.values() for c in cells]
+    return {
+        name: 100.0 * (1.0 - _mean([of[name] for of in found])) for name in found[0]
+    }
+
+
+def _find_frozen_accuracy(plan: Plan, finals: Mapping) -> dict[str, float]:
+    """Returns the test accuracy of the row that trains the head alone, if any."""
+    for row in plan.rows:
+        if row.flags["method"] == REFERENCE and row.flags.get("tune_blocks") == "none":
+            return {
+                task: 100.0 - _mean(errors)
+                for task, errors in _errors(finals[row.name]).items()
+            }
+    return {}
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))

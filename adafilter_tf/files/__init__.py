@@ -1,0 +1,1 @@
+"""Files: atomic writes, and what is checked before a file is trusted."""

@@ -1,0 +1,1 @@
+"""Optimizers, schedules, losses and stages of a training; Keras only."""

@@ -1,0 +1,11 @@
+"""Classes and scores of images, and the files that hold them."""
+
+from adafilter_tf.prediction.predict import (
+    Prediction,
+    predict_paths,
+)
+
+__all__ = [
+    "Prediction",
+    "predict_paths",
+]

@@ -1,0 +1,138 @@
+"""Predictions for image files: one row per file, whatever is wrong with the others."""
+
+import collections
+import dataclasses
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent import futures
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from adafilter_tf import errors
+from adafilter_tf.data.decoding import image_format, preprocessing
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What the model says of one image.
+
+    Attributes:
+        path: the file, as it was given.
+        classes: the k most probable classes, the most probable first; empty names for
+            an image that could not be read.
+        probabilities: their probabilities; NaN for an image that could not be read.
+        error: why the image could not be read; None if it was.
+    """
+
+    path: str
+    classes: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    error: str | None = None
+
+
+def predict_paths(
+    model: keras.Model,
+    paths: Iterable[str],
+    *,
+    class_names: Sequence[str],
+    image_size: int,
+    channels: int,
+    crop_fraction: float,
+    batch_size: int,
+    top_k: int = 5,
+) -> Iterator[Prediction]:
+    """Yields one row per path, in order, while the next batch is read and decoded.
+
+    No more than two batches are in memory, however many paths there are.
+
+    Args:
+        model: float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
+        paths: JPEG or PNG files.
+        class_names: K names.
+        image_size: S.
+        channels: C, 1 or 3.
+        crop_fraction: share of the shorter side that the central crop keeps.
+        batch_size: B; fewer if there are fewer paths. A last batch that is not full is
+            filled with zeros, so that the model is traced for one shape only.
+        top_k: how many classes a row gives; fewer if the model has fewer.
+
+    Raises:
+        RunError: the model gives a logit that is not finite; the image is named.
+    """
+    top_k = min(top_k, len(class_names))
+    read = _reader(image_size, channels, crop_fraction)
+    shape = None
+    for batch_paths, contents in _read_ahead(paths, batch_size, read):
+        shape = shape or (len(batch_paths), image_size, image_size, channels)
+        images = np.zeros(shape, np.float32)
+        for row, content in enumerate(contents):
+            if not isinstance(content, str):
+                images[row] = content
+        logits = model.predict_on_batch(images)
+        for path, content, scores in zip(batch_paths, contents, logits, strict=False):
+            if isinstance(content, str):
+                yield Prediction(path, ("",) * top_k, (math.nan,) * top_k, content)
+            else:
+                yield _prediction(path, scores, class_names, top_k)
+
+
+def _reader(
+    image_size: int, channels: int, crop_fraction: float
+) -> Callable[[str], np.ndarray | str]:
+    """Makes a function from a path to pixels [S, S, C], or to the reason for none."""
+
+    def preprocess(encoded: tf.Tensor) -> tf.Tensor:
+        return preprocessing.preprocess_for_evaluation(
+            encoded,
+            image_size=image_size,
+            channels=channels,
+            crop_fraction=crop_fraction,
+        )
+
+    traced = tf.function(
+        preprocess, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
+    )
+
+    def read(path: str) -> np.ndarray | str:
+        pixels, reason = image_format.read_image(path, traced, channels=channels)
+        return pixels.numpy() if reason is None else reason
+
+    return read
+
+
+def _read_ahead(
+    paths: Iterable[str], batch_size: int, read: Callable
+) -> Iterator[tuple[Sequence[str], list]]:
+    """Yields (paths, contents) of each batch while threads read the next one."""
+    paths = iter(paths)
+    with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        started = collections.deque()
+        while batch := tuple(itertools.islice(paths, batch_size)):
+            started.append((batch, [pool.submit(read, path) for path in batch]))
+            if len(started) > 1:
+                batch, contents = started.popleft()
+                yield batch, [content.result() for content in contents]
+        for batch, contents in started:
+            yield batch, [content.result() for content in contents]
+
+
+def _prediction(
+    path: str, logits: np.ndarray, class_names: Sequence[str], top_k: int
+) -> Prediction:
+    if not np.all(np.isfinite(logits)):
+        raise errors.RunError(
+            f"The model gives logits that are not finite for {path}; allowed are "
+            "finite numbers. Its weights are damaged: train again or use a checkpoint."
+        )
+    exponentials = np.exp(logits.astype(np.float64) - logits.max())
+    probabilities = exponentials / exponentials.sum()
+    order = np.argsort(-logits, kind="stable")[:top_k]
+    return Prediction(
+        path,
+        tuple(class_names[k] for k in order),
+        tuple(float(probabilities[k]) for k in order),
+    )

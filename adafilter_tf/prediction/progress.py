@@ -1,0 +1,55 @@
+"""How far a long list of images is: count, images per second, time that remains."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TextIO, TypeVar
+
+from adafilter_tf.experiments.progress import format_duration
+
+Row = TypeVar("Row")
+
+_SCREEN_INTERVAL_S = 0.5
+_LOG_INTERVAL_S = 10.0
+
+
+def report_progress(
+    rows: Iterable[Row],
+    total: int,
+    stream: TextIO,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Iterator[Row]:
+    """Yields the same rows and writes where they stand.
+
+    A screen has one line that is written anew twice a second. A file has a line every
+    ten seconds, so that a log stays readable. Both end with a line of the whole.
+
+    Args:
+        rows: One an image.
+        total: How many they are expected to be.
+        stream: Such as standard error.
+        clock: Gives seconds.
+    """
+    on_screen = stream.isatty()
+    interval = _SCREEN_INTERVAL_S if on_screen else _LOG_INTERVAL_S
+    start = first = written = clock()
+    count = 0
+    for count, row in enumerate(rows, 1):
+        yield row
+        now = clock()
+        if count == 1:  # what went before, loading and tracing, foretells nothing
+            first = written = now
+        elif now - written >= interval and count < total:
+            written = now
+            rate = (count - 1) / (now - first)
+            text = (
+                f"{count:,} of {total:,} images, {rate:.1f} images/s, "
+                f"{format_duration((total - count) / rate)} remain"
+            )
+            stream.write(f"\r{text:<70}" if on_screen else f"{text}\n")
+            stream.flush()
+    seconds = clock() - start
+    rate = f", {count / seconds:.1f} images/s" if seconds > 0 else ""
+    text = f"{count:,} images in {format_duration(seconds)}{rate}"
+    stream.write(f"\r{text:<70}\n" if on_screen else f"{text}\n")
+    stream.flush()

@@ -1,0 +1,228 @@
+"""The folder of a run: what lies where, and whose it is."""
+
+import dataclasses
+import fcntl
+import json
+import os
+import pathlib
+from collections.abc import Mapping
+
+from adafilter_tf import errors
+from adafilter_tf.files import untrusted
+
+
+@dataclasses.dataclass(frozen=True)
+class RunDir:
+    """Paths below `--output_dir`."""
+
+    root: pathlib.Path
+
+    @property
+    def flagfile(self) -> pathlib.Path:
+        """The flagfile that repeats the run."""
+        return self.root / "flags.cfg"
+
+    @property
+    def splits(self) -> pathlib.Path:
+        """The examples of each split: path, label, split."""
+        return self.root / "split.csv"
+
+    @property
+    def labels(self) -> pathlib.Path:
+        """The label map: one class name a line, the line is the index."""
+        return self.root / "labels.txt"
+
+    @property
+    def skipped_images(self) -> pathlib.Path:
+        """Unreadable images that were left out: path and reason."""
+        return self.root / "skipped_images.csv"
+
+    @property
+    def images(self) -> pathlib.Path:
+        """Size, time and hash of every image when the run began."""
+        return self.root / "images.csv"
+
+    @property
+    def model(self) -> pathlib.Path:
+        """The trained model."""
+        return self.root / "model.keras"
+
+    @property
+    def checkpoints(self) -> pathlib.Path:
+        """Checkpoints of the training."""
+        return self.root / "checkpoints"
+
+    @property
+    def best_weights(self) -> pathlib.Path:
+        """What early stopping knows: the validations so far and the best weights."""
+        return self.root / "best_weights"
+
+    @property
+    def start_gates(self) -> pathlib.Path:
+        """Gates of the validation images before training."""
+        return self.root / "start_gates.npz"
+
+    @property
+    def tensorboard(self) -> pathlib.Path:
+        """TensorBoard logs."""
+        return self.root / "tensorboard"
+
+    @property
+    def metrics(self) -> pathlib.Path:
+        """What came out."""
+        return self.root / "metrics.json"
+
+    @property
+    def export(self) -> pathlib.Path:
+        """SavedModels, one folder per version."""
+        return self.root / "export"
+
+    @property
+    def export_reports(self) -> pathlib.Path:
+        """How the files of other runtimes answer beside Keras."""
+        return self.root / "export_reports.json"
+
+    def has_started(self) -> bool:
+        """Returns whether there is something that training has achieved."""
+        return self.model.exists() or any(self.checkpoints.glob("step_*"))
+
+    def is_complete(self) -> bool:
+        """Returns whether the training has ended and been measured."""
+        return self.metrics.exists() and self.model.exists()
+
+    def list_exports(self) -> list[pathlib.Path]:
+        """Returns the folders of the finished exports, the newest last."""
+        versions = [path for path in self.export.glob("*") if path.name.isdecimal()]
+        return sorted(versions, key=lambda path: int(path.name))
+
+
+def claim(run_dir: RunDir, flagfile_text: str):
+    """Makes a folder this run's, or finds that it is.
+
+    Args:
+        run_dir: The folder; may exist.
+        flagfile_text: What defines this run.
+
+    Returns:
+        The lock on the folder; it holds until it is closed.
+
+    Raises:
+        RunError: When the folder belongs to another run that has started, holds other
+            files, or another process works in it. Nothing in it has changed then.
+    """
+    root = run_dir.root
+    if os.path.exists(root) and not root.is_dir():
+        raise errors.RunError(
+            f"Received --output_dir={root}, which is a file; choose a folder."
+        )
+    if not run_dir.flagfile.exists() and root.exists():
+        # What a first try that was killed on its way here left.
+        ours = {".lock", _temporary(run_dir.flagfile).name}
+        foreign = [path.name for path in root.iterdir() if path.name not in ours]
+        if foreign:
+            raise errors.RunError(
+                f"Received --output_dir={root}, which holds other files ({foreign[0]}) "
+                "and no run; choose a new or empty folder."
+            )
+    if run_dir.has_started():
+        _check_same(run_dir.flagfile, flagfile_text)
+    root.mkdir(parents=True, exist_ok=True)
+    lock = open(root / ".lock", "w")  # noqa: SIM115 - held as long as the run
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise errors.RunError(
+            f"Another process is training in --output_dir={root}; wait for it or "
+            "choose another folder."
+        ) from None
+    if not run_dir.has_started():
+        # A first try that failed on its way, at a missing file for instance, does not
+        # bind the second one to its settings.
+        for path in (
+            run_dir.splits,
+            run_dir.labels,
+            run_dir.skipped_images,
+            run_dir.images,
+            run_dir.start_gates,
+        ):
+            path.unlink(missing_ok=True)
+        write_text(run_dir.flagfile, flagfile_text)
+    return lock
+
+
+def read_text(path: pathlib.Path) -> str:
+    """Returns a text of a run.
+
+    Raises:
+        RunError: When it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise errors.RunError(
+            f"{path} cannot be read ({untrusted.explain(error)}): put the run's own "
+            "file back."
+        ) from error
+
+
+def read_json(path: pathlib.Path, *, needs: Mapping[str, type] | None = None) -> dict:
+    """Returns a JSON object of a run.
+
+    Args:
+        path: As `write_json` wrote it.
+        needs: Names that it has to have, with the types of their values.
+
+    Raises:
+        RunError: When it cannot be read or lacks one.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+        for name, kind in (needs or {}).items():
+            if not isinstance(
+                content.get(name), (kind, int) if kind is float else kind
+            ):
+                raise ValueError(f"its {name} is {content.get(name)!r}")
+    except (ValueError, RecursionError) as error:
+        raise errors.RunError(
+            f"{path} is damaged ({untrusted.explain(error)}): put the run's own file "
+            "back, or remove it to have it made again."
+        ) from error
+    return content
+
+
+def write_text(path: pathlib.Path, text: str) -> None:
+    """Writes a file that is either whole or not there."""
+    temporary = _temporary(path)
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def write_json(path: pathlib.Path, content: Mapping) -> None:
+    """Writes `content` as indented JSON, whole or not at all."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _temporary(path: pathlib.Path) -> pathlib.Path:
+    return path.with_name(f".{path.name}.writing")
+
+
+def _check_same(path: pathlib.Path, text: str) -> None:
+    saved = read_text(path).splitlines()
+    current = text.splitlines()
+    if saved == current:
+        return
+    before = [line for line in saved if line not in current]
+    now = [line for line in current if line not in saved]
+    raise errors.RunError(
+        f"--output_dir={path.parent} belongs to a run with other settings: it has "
+        f"{' '.join(before) or 'none of the following'}, this run has "
+        f"{' '.join(now) or 'none of these'}. Choose another --output_dir, or repeat "
+        f"that run with --flagfile={path}."
+    )

@@ -1,0 +1,166 @@
+"""From a finished run to what others load: a SavedModel, ONNX and LiteRT files."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from adafilter_tf import errors, export
+from adafilter_tf.data import pipeline, splits
+from adafilter_tf.data.examples import Examples
+from adafilter_tf.export import calibration, card, export_formats, runtimes
+from adafilter_tf.files import model_file
+from adafilter_tf.runs import run_dir
+
+SAVED_MODEL = "saved_model"
+# The line that says what folding did, beside those of the formats.
+FOLD = "fold"
+
+# Enough to see a wrong conversion and to know the ranges of activations; 360 images of
+# 224 x 224 pixels are 220 MB.
+_NUM_TRIED_IMAGES = 256
+_NUM_REPRESENTATIVE_IMAGES = 104
+
+
+def check_formats(formats: Sequence[str]) -> None:
+    """Checks, before anything is trained, that these formats can be written.
+
+    Raises:
+        UsageError: When one is unknown or needs a package that is not installed.
+    """
+    allowed = (SAVED_MODEL, *runtimes.RUNTIMES)
+    for name in formats:
+        if name not in allowed:
+            raise errors.UsageError(
+                f"Received --export_formats={','.join(formats)}; allowed are "
+                f"{', '.join(allowed)}."
+            )
+    export_formats.check_formats([name for name in formats if name != SAVED_MODEL])
+
+
+def find_export(folder: run_dir.RunDir, name: str) -> pathlib.Path | None:
+    """Returns where a format of a run is, None if it is not there yet."""
+    if name == SAVED_MODEL:
+        return next(reversed(folder.list_exports()), None)
+    path = folder.root / runtimes.RUNTIMES[name].file_name
+    return path if path.exists() else None
+
+
+def export_run(
+    folder: run_dir.RunDir,
+    formats: Sequence[str],
+    *,
+    image_options: dict,
+    top_k: int,
+    fold_options: calibration.FoldOptions = calibration.FoldOptions(),  # noqa: B008 - frozen
+) -> dict[str, str]:
+    """Exports the trained model of a run, folded for inference.
+
+    What folding changed and what the files of other runtimes answer is kept in
+    `export_reports.json`.
+
+    Args:
+        folder: Of the finished run.
+        formats: "saved_model", the next version in `export/`, and keys of
+            `runtimes.RUNTIMES`, files beside the model that are replaced.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        top_k: How many classes an answer of the SavedModel names.
+        fold_options: How much is folded.
+
+    Returns:
+        "fold": what folding did, unless nothing was folded. By format, in the order of
+        `formats`: the path of what was written and, of the files of other runtimes, how
+        they answer beside Keras.
+
+    Raises:
+        RunError: When the model or its labels cannot be exported.
+    """
+    if not formats:
+        return {}
+    model = model_file.load_model(folder.model)
+    examples = splits.read_splits(folder.splits)
+    others = [name for name in formats if name != SAVED_MODEL]
+    gates, report = None, None
+    if fold_options.fold != "none":
+        folded, report = calibration.fold_model(
+            model, examples, fold_options, image_options=image_options
+        )
+        model, gates = folded.model, folded.gates
+    fold_entry = {FOLD: report and _to_json(report)}
+    written = {}
+    if SAVED_MODEL in formats:
+        written[SAVED_MODEL] = export.export_saved_model(
+            model,
+            str(folder.export),
+            class_names=run_dir.read_text(folder.labels).splitlines(),
+            **image_options,
+            top_k=top_k,
+            card=_format_card(folder, examples, report),
+            gates=gates,
+        )
+        entry = {"path": written[SAVED_MODEL], **fold_entry}
+        _keep_reports(folder, {SAVED_MODEL: entry})
+    if others:
+        tried = _take_evenly(examples.validation, _NUM_TRIED_IMAGES)
+        representative = _take_evenly(examples.train, _NUM_REPRESENTATIVE_IMAGES)
+        reports = export_formats.export_formats(
+            model,
+            str(folder.root),
+            others,
+            images=_read_pixels(tried, image_options),
+            labels=np.asarray(tried.labels),
+            representative_images=_read_pixels(representative, image_options),
+        )
+        by_format = dict(zip(others, reports, strict=True))
+        entries = {
+            name: {**dataclasses.asdict(of), **fold_entry}
+            for name, of in by_format.items()
+        }
+        _keep_reports(folder, entries)
+        written.update({name: _describe(of) for name, of in by_format.items()})
+    lines = {FOLD: calibration.describe(report)} if report else {}
+    return lines | {name: written[name] for name in formats}
+
+
+def _format_card(folder, examples, report: calibration.FoldReport | None) -> str:
+    return card.format_card(
+        run_dir.read_json(folder.metrics, needs=card.NEEDS),
+        num_images={name: len(split) for name, split in examples.items()},
+        class_names=run_dir.read_text(folder.labels).splitlines(),
+        flags=run_dir.read_text(folder.flagfile),
+        fold=report and _to_json(report),
+    )
+
+
+def _to_json(report: calibration.FoldReport) -> dict:
+    return {**dataclasses.asdict(report), "cost_ratio": report.cost_ratio}
+
+
+def _keep_reports(folder: run_dir.RunDir, entries: Mapping[str, dict]) -> None:
+    path = folder.export_reports
+    earlier = run_dir.read_json(path) if path.exists() else {}
+    run_dir.write_json(path, {**earlier, **entries})
+
+
+def _describe(report: export_formats.FormatReport) -> str:
+    return (
+        f"{report.path} ({report.num_bytes / 1e6:.1f} MB; of {report.num_images} "
+        f"validation images {report.accuracy:.1%} are right, in Keras "
+        f"{report.keras_accuracy:.1%}; {report.changed_predictions} predictions "
+        "changed)"
+    )
+
+
+def _take_evenly(examples: Examples, number: int) -> Examples:
+    """At most `number` examples from the whole list, in which classes may be sorted."""
+    number = min(number, len(examples))
+    return examples.take(np.linspace(0, len(examples) - 1, number).astype(int))
+
+
+def _read_pixels(examples: Examples, image_options: dict) -> np.ndarray:
+    """float32 [n, S, S, C] in 0..255, as evaluation sees the images."""
+    dataset = pipeline.evaluation_dataset(
+        examples.paths, **image_options, batch_size=len(examples)
+    )
+    return next(iter(dataset)).numpy()

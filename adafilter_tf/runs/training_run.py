@@ -1,0 +1,230 @@
+"""One training run in its folder: from splits to a saved model and its metrics."""
+
+import contextlib
+import dataclasses
+import functools
+import signal
+
+import keras
+from absl import logging
+
+from adafilter_tf import errors, evaluation, training
+from adafilter_tf.data import augmentation as augmentation_lib
+from adafilter_tf.data.examples import Splits
+from adafilter_tf.distribution import workers as workers_lib
+from adafilter_tf.files import model_file
+from adafilter_tf.runs import preemption, run_callbacks, run_dir
+from adafilter_tf.training import checkpointing
+from adafilter_tf.training.callbacks import checkpoint, stopwatch, validation
+from adafilter_tf.training.tensorboard import (
+    evaluation_images,
+    event_writer,
+    hparams,
+    projector,
+)
+
+ROLLBACK_FACTOR = 0.5
+"""Of all learning rates at each rollback."""
+
+
+@dataclasses.dataclass(frozen=True)
+class SafetyOptions:
+    """What a run does against being killed and against a loss that is no number.
+
+    Attributes:
+        checkpoints: When they are written.
+        on_non_finite: "stop" or "rollback".
+        max_rollbacks: At most so many in a run.
+    """
+
+    checkpoints: checkpoint.CheckpointOptions = checkpoint.CheckpointOptions()
+    on_non_finite: str = "stop"
+    max_rollbacks: int = 3
+
+
+def train(
+    model: keras.Model,
+    splits: Splits,
+    folder: run_dir.RunDir,
+    procedure: training.Procedure,
+    *,
+    method: str,
+    image_options: dict,
+    options: training.TrainingOptions,
+    augmentation: augmentation_lib.Augmentation,
+    safety: SafetyOptions,
+    report: dict,
+    stopping: run_callbacks.StoppingOptions = run_callbacks.StoppingOptions(),  # noqa: B008
+    log: run_callbacks.LoggingOptions = run_callbacks.LoggingOptions(),  # noqa: B008
+    workers: workers_lib.Workers = workers_lib.ALONE,
+) -> dict:
+    """Trains, saves the model, scores it on test and writes the metrics.
+
+    Args:
+        model: Made in its strategy's scope.
+        splits: Train, validation and test examples.
+        folder: Of the run; a checkpoint found there is resumed.
+        procedure: Stages of the training.
+        method: Name that the checkpoints carry.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        options: Length and batches.
+        augmentation: Of the training images.
+        safety: Checkpoints and rollbacks.
+        report: Further entries of the metrics.
+        stopping: When the training ends early.
+        log: What TensorBoard is told beside the curves.
+        workers: Of the run; all of them train and score, the chief has the folder.
+
+    Returns:
+        The metrics, as written to `folder.metrics`.
+
+    Raises:
+        NonFiniteError: When the loss is not finite, after the rollbacks allowed.
+        Preempted: When SIGTERM came; all is saved then.
+        KeyboardInterrupt: When SIGINT came; all is saved then.
+        RunError: When a checkpoint is of another run or cannot be written.
+    """
+    num_classes = len(splits.train.class_names)
+    workers.ask_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
+    score = evaluation.create_scorer(
+        model, **image_options, batch_size=options.batch_size
+    )
+    fit = functools.partial(
+        training.fit,
+        model,
+        splits,
+        score=score,
+        image_options=image_options,
+        options=options,
+        augmentation=augmentation,
+        quiet=not workers.is_chief,
+    )
+    info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
+    validate = validation.Validation(
+        score, splits.validation, folder.start_gates, workers
+    )
+    writer = event_writer.EventWriter(folder.tensorboard)
+    stopper = run_callbacks.create_stopper(stopping, folder)
+
+    def attempt(path, info):
+        clock = stopwatch.Stopwatch(info.train_seconds)
+        callbacks = run_callbacks.create_callbacks(
+            folder,
+            info,
+            splits,
+            clock=clock,
+            validate=validate,
+            stopper=stopper,
+            writer=writer,
+            options=options,
+            log=log,
+            checkpoints=safety.checkpoints,
+            is_preempted=asked.is_requested,
+            workers=workers,
+        )
+        found = fit(
+            _slow_down(procedure, info.rollbacks),
+            callbacks=callbacks,
+            stopper=stopper,
+            progress=training.Progress(path, info.step, folder.checkpoints, workers),
+        )
+        return found, clock, info.rollbacks
+
+    with preemption.Preemption() as asked, _ending_as_asked(asked):
+        finished, clock, rollbacks = _attempt_until_finite(
+            attempt, folder, model, info, safety, workers
+        )
+        (is_asked,) = workers.any(asked.is_requested())
+        if is_asked:
+            raise errors.Preempted(
+                "Asked to end; all steps are taken and saved. The same command goes on "
+                "there."
+            )
+    workers.ask_chief(lambda: model_file.save_model(model, folder.model))
+    tested = score(splits.test.paths)
+    steps = stopper.last_step if stopper else options.total_steps
+    metrics = {
+        **report,
+        "num_classes": num_classes,
+        "num_train_examples": len(splits.train),
+        "steps": steps,
+        "rollbacks": rollbacks,
+        "train_seconds": clock.seconds,
+        "steps_per_second": steps / clock.seconds,
+        **training.count_parameters(model),
+        **finished,
+        **training.measure_split(score, splits.validation, "validation"),
+        **training.measure_outputs(tested, splits.test.labels, "test"),
+    }
+    if workers.is_chief:
+        _write_events(writer, metrics, tested.logits, splits.test)
+    projector.write_projector(
+        folder.tensorboard,
+        model,
+        splits.validation,
+        image_options=image_options,
+        batch_size=options.batch_size,
+        workers=workers,
+    )
+    workers.ask_chief(lambda: run_dir.write_json(folder.metrics, metrics))
+    return metrics
+
+
+@contextlib.contextmanager
+def _ending_as_asked(asked: preemption.Preemption):
+    """A context in which Ctrl-C ends as Ctrl-C once all is saved."""
+    try:
+        yield
+    except errors.Preempted as error:
+        if asked.signal == signal.SIGINT:
+            raise KeyboardInterrupt from error
+        raise
+
+
+def _write_events(writer, metrics: dict, logits, test) -> None:
+    """Tells TensorBoard what the test gave, at the last step."""
+    steps = metrics["steps"]
+    writer.open(steps)
+    evaluation_images.write_images(writer, "test", logits, test, steps)
+    hparams.write_result(writer, metrics, steps)
+    writer.close()
+
+
+def _attempt_until_finite(attempt, folder, model, info, safety, workers):
+    """Goes on from the newest checkpoint, again after each rollback."""
+    rollbacks = 0
+    start = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+    while True:
+        path, found = checkpointing.find_checkpoint(
+            folder.checkpoints,
+            method=info.method,
+            num_classes=info.num_classes,
+            workers=workers,
+        ) or (None, info)
+        if path is None:
+            for variable, array in zip(model.variables, start, strict=True):
+                variable.assign(array)
+        rollbacks = max(rollbacks, found.rollbacks)
+        try:
+            return attempt(path, dataclasses.replace(found, rollbacks=rollbacks))
+        except errors.NonFiniteError as error:
+            if safety.on_non_finite == "stop" or rollbacks == safety.max_rollbacks:
+                raise
+            rollbacks += 1
+            logging.warning(
+                "%s Rollback %d of %d: on from the last checkpoint with learning rates "
+                "times %g.",
+                error,
+                rollbacks,
+                safety.max_rollbacks,
+                ROLLBACK_FACTOR**rollbacks,
+            )
+
+
+def _slow_down(procedure: training.Procedure, rollbacks: int) -> training.Procedure:
+    if not rollbacks:
+        return procedure
+    slower = functools.partial(
+        procedure.compile, rate_factor=ROLLBACK_FACTOR**rollbacks
+    )
+    return dataclasses.replace(procedure, compile=slower)

@@ -1,1 +1,0 @@
-"""What a served model is made of: decoding, signatures, warm-up and card."""

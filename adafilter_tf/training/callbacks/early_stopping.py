@@ -1,0 +1,146 @@
+"""Ends a training that no longer gets better, with the weights of its best epoch."""
+
+import json
+import os
+import pathlib
+
+import keras
+import numpy as np
+from absl import logging
+
+from adafilter_tf.optim import ema, optimizers
+from adafilter_tf.training import checkpointing
+
+MONITORS = {
+    "validation_accuracy": ("val_accuracy", 1),
+    "validation_loss": ("val_loss", -1),
+}
+"""What may decide: its key in Keras' logs, and the sign that makes more better."""
+
+
+class EarlyStopping(keras.callbacks.Callback):
+    """Keeps the best weights and stops when `patience` epochs brought no better ones.
+
+    Put it after the validation and before the checkpoints. What it knows lies in a
+    folder beside them and is taken back to the step that a run goes on from, so that a
+    resume ends as the uninterrupted run would have.
+
+    Args:
+        monitor: A key of `MONITORS`.
+        patience: Epochs without improvement, at least 1.
+        folder: Where history and best weights are kept; None keeps them in memory.
+        checkpoints: Folder of the checkpoints, each of which may be gone on from.
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        patience: int,
+        folder: str | os.PathLike | None = None,
+        checkpoints: str | os.PathLike | None = None,
+    ):
+        super().__init__()
+        self._monitor = monitor
+        self._key, self._sign = MONITORS[monitor]
+        self._patience = patience
+        self._folder = pathlib.Path(folder) if folder else None
+        self._checkpoints = pathlib.Path(checkpoints) if checkpoints else None
+        self._values: dict[int, float] | None = None
+        self._kept: dict[int, list[np.ndarray]] = {}
+
+    def begin(self, step: int) -> None:
+        """Takes part from now on, with what was known at a step.
+
+        Args:
+            step: Number of updates so far.
+        """
+        self._values = {}
+        if self._folder and self._history.exists():
+            rows = json.loads(self._history.read_text())
+            self._values = {row: value for row, value in rows if row <= step}
+
+    def has_stopped(self) -> bool:
+        """Returns whether the last epochs brought no better weights."""
+        if not self._values:
+            return False
+        later = [step for step in self._values if step > self._best(self.last_step)]
+        return len(later) >= self._patience
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Compares, keeps the weights of a better epoch, stops."""
+        if self._values is None:
+            return
+        step = optimizers.count_steps(self.model.optimizer)
+        self._values[step] = float(logs[self._key])
+        if self._best(step) == step:
+            self._keep(step)
+        if self._folder:
+            temporary = self._history.with_name(".history.json")
+            temporary.write_text(json.dumps(list(self._values.items())))
+            os.replace(temporary, self._history)
+        self._drop_useless(step)
+        if self.has_stopped():
+            self.model.stop_training = True
+
+    def restore(self, model: keras.Model) -> dict:
+        """Gives a model the best weights.
+
+        Returns:
+            `best_step` and `stopped_early`.
+        """
+        best = self._best(self.last_step)
+        arrays = self._kept.get(best)
+        if arrays is None:
+            arrays = checkpointing.load_arrays(self._path(best))
+        model.set_weights(arrays)
+        logging.info(
+            "The best %s, %.4f, is that of step %d; its weights are the result.",
+            self._monitor,
+            self._values[best],
+            best,
+        )
+        return {"best_step": best, "stopped_early": self.has_stopped()}
+
+    @property
+    def last_step(self) -> int:
+        """The step of the latest validation."""
+        return max(self._values)
+
+    @property
+    def _history(self) -> pathlib.Path:
+        return self._folder / "history.json"
+
+    def _path(self, step: int) -> pathlib.Path:
+        return self._folder / f"step_{step:09d}.npz"
+
+    def _best(self, last: int) -> int:
+        """Returns the best step up to `last`, the first one of equals."""
+        steps = [step for step in sorted(self._values) if step <= last]
+        # A value that is no number is never the best.
+        return max(steps, key=lambda step: _order(self._sign * self._values[step]))
+
+    def _keep(self, step: int) -> None:
+        with ema.averaged(self.model):
+            arrays = self.model.get_weights()
+        if self._folder:
+            checkpointing.save_arrays(self._path(step), arrays)
+        else:
+            self._kept[step] = arrays
+
+    def _drop_useless(self, step: int) -> None:
+        """Drops weights that are the best neither now nor at a kept checkpoint."""
+        useful = {self._best(step)}
+        if not self._folder:
+            self._kept = {best: self._kept[best] for best in useful}
+            return
+        for path in self._checkpoints.glob("step_*") if self._checkpoints else ():
+            reached = int(path.name.removeprefix("step_"))
+            if any(known <= reached for known in self._values):
+                useful.add(self._best(reached))
+        for path in self._folder.glob("step_*.npz"):
+            if int(path.stem.removeprefix("step_")) not in useful:
+                path.unlink()
+
+
+def _order(value: float) -> float:
+    return value if np.isfinite(value) else -np.inf

@@ -1,0 +1,113 @@
+"""Validates at the end of every epoch, exactly, and looks at the gates meanwhile."""
+
+import math
+import os
+import pathlib
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from absl import logging
+
+from adafilter_tf import errors, evaluation
+from adafilter_tf.data import examples as examples_lib
+from adafilter_tf.distribution import workers as workers_lib
+from adafilter_tf.evaluation import gate_statistics
+from adafilter_tf.files import untrusted
+from adafilter_tf.models import gate_io
+from adafilter_tf.optim import ema
+
+_HEADER_BYTES = 1 << 10  # of an array in a file; NumPy's has 128
+
+
+class Validation(keras.callbacks.Callback):
+    """Adds `val_loss` and `val_accuracy` to the logs and keeps gate statistics.
+
+    Put it before the callbacks that read these. The gates of the first look, before any
+    step, are kept in a file, so that "how far did the gates move" still has its origin
+    after a resume.
+
+    Args:
+        score: Made by `evaluation.create_scorer`.
+        examples: The validation examples, not empty.
+        start_gates_path: File of the gates at the start; written when missing. None
+            does not look at the gates.
+        workers: Of the run; all of them score, the chief has the file.
+
+    Attributes:
+        gate_statistics: Of the latest look; None for a model without gates.
+        outputs: Of the latest validation; None before the first.
+    """
+
+    def __init__(
+        self,
+        score: Callable[..., evaluation.Outputs],
+        examples: examples_lib.Examples,
+        start_gates_path: str | os.PathLike | None,
+        workers: workers_lib.Workers = workers_lib.ALONE,
+    ):
+        super().__init__()
+        self.gate_statistics: gate_statistics.GateStatistics | None = None
+        self.outputs: evaluation.Outputs | None = None
+        self._score = score
+        self._examples = examples
+        self._path = pathlib.Path(start_gates_path) if start_gates_path else None
+        self._start_gates: dict[str, np.ndarray] = {}
+        self._workers = workers
+
+    def on_train_begin(self, logs=None):
+        """Looks at the gates before the first step, or reads what was seen then."""
+        gates = gate_io.list_gates(self.model)
+        if not gates:
+            return
+        if self._path is None:
+            return
+        seen = self._workers.ask_chief(lambda: self._read_start(gates))
+        if seen is not None:
+            self._start_gates = seen
+            return
+        self._start_gates = self._score(self._examples.paths).gates
+        self._workers.ask_chief(self._write_start)
+        self._look(self._start_gates)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Scores every validation example once."""
+        with ema.averaged(self.model):
+            self.outputs = outputs = self._score(self._examples.paths)
+        metrics = evaluation.measure(outputs.logits, self._examples.labels)
+        if logs is not None:
+            logs["val_loss"] = metrics["loss"]
+            logs["val_accuracy"] = metrics["accuracy"]
+        if outputs.gates and self._path:
+            self._look(outputs.gates)
+
+    def _read_start(self, gates: dict) -> dict[str, np.ndarray] | None:
+        if not self._path.exists():
+            return None
+        filters = sum(math.prod(gate.shape[1:]) for gate in gates.values())
+        largest = 8 * len(self._examples) * filters + _HEADER_BYTES * len(gates)
+        return untrusted.load_arrays(self._path, max_bytes=largest)
+
+    def _write_start(self) -> None:
+        temporary = self._path.with_name(f".{self._path.name}")
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **self._start_gates)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self._path)
+
+    def _look(self, gates: dict[str, np.ndarray]) -> None:
+        shapes = {name: array.shape for name, array in gates.items()}
+        if {name: array.shape for name, array in self._start_gates.items()} != shapes:
+            raise errors.RunError(
+                f"{self._path} holds the gates of other layers or images than this "
+                "run's. Remove it: gates/moved_fraction then counts from here on."
+            )
+        self.gate_statistics = gate_statistics.gate_statistics(gates, self._start_gates)
+        logging.info(
+            "Gates: %.3f tuned, %.3f of the filters depend on the image, %.3f of the "
+            "choices left their start.",
+            self.gate_statistics.tuned_fraction,
+            self.gate_statistics.image_dependent_fraction,
+            self.gate_statistics.moved_fraction,
+        )

@@ -1,0 +1,117 @@
+"""Features and gates of validation images, for TensorBoard's projector."""
+
+import itertools
+import os
+import pathlib
+
+import keras
+import numpy as np
+from google.protobuf import text_format
+from PIL import Image
+from tensorboard.plugins import projector
+
+from adafilter_tf import evaluation
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples, show_path
+from adafilter_tf.distribution import workers as workers_lib
+from adafilter_tf.models import gate_io
+
+MAX_IMAGES = 1000
+MAX_GATES = 2000
+_SPRITE = 48
+
+
+def write_projector(
+    log_dir: str | os.PathLike,
+    model: keras.Model,
+    examples: Examples,
+    *,
+    image_options: dict,
+    batch_size: int,
+    workers: workers_lib.Workers = workers_lib.ALONE,
+) -> None:
+    """Writes the points that the projector shows, with labels and thumbnails.
+
+    `features` are what the head sees. `gates` are the choices that differ between the
+    images, at most `MAX_GATES`, those that differ most; a model without such gates has
+    none.
+
+    Args:
+        log_dir: TensorBoard's folder.
+        model: A classifier with a layer "head".
+        examples: Of which at most `MAX_IMAGES`, evenly spaced, are shown.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        batch_size: Images per step over all replicas.
+        workers: Of the run; all of them predict, the chief writes.
+    """
+    folder = pathlib.Path(log_dir)
+    shown = np.unique(
+        np.linspace(0, len(examples) - 1, min(len(examples), MAX_IMAGES)).astype(int)
+    )
+    examples = examples.take(shown)
+    predict = evaluation.create_predictor(
+        model,
+        {
+            "features": model.get_layer("head").input,
+            "gates": gate_io.list_gates(model),
+        },
+        **image_options,
+        batch_size=batch_size,
+    )
+    outputs = predict(examples.paths)
+    if not workers.is_chief:
+        return
+    points = {"features": outputs["features"]}
+    gates = list(outputs["gates"].values())
+    if gates:
+        gates = _choose_gates(np.concatenate(gates, axis=1))
+        if gates.shape[1]:
+            points["gates"] = gates
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_labels(folder / "projector_labels.tsv", examples)
+    dataset = pipeline.evaluation_dataset(
+        examples.paths, **image_options, batch_size=batch_size
+    )
+    _draw_sprite(dataset, len(examples)).save(folder / "projector_sprite.png")
+    config = projector.ProjectorConfig()
+    for name, array in points.items():
+        path = folder / f"projector_{name}.tsv"
+        np.savetxt(path, array, fmt="%.5g", delimiter="\t")
+        embedding = config.embeddings.add(
+            tensor_name=name,
+            tensor_shape=list(array.shape),
+            tensor_path=path.name,
+            metadata_path="projector_labels.tsv",
+        )
+        embedding.sprite.image_path = "projector_sprite.png"
+        embedding.sprite.single_image_dim.extend([_SPRITE, _SPRITE])
+    text = text_format.MessageToString(config)
+    (folder / "projector_config.pbtxt").write_text(text)
+
+
+def _choose_gates(gates: np.ndarray) -> np.ndarray:
+    """Returns the columns that vary over the images, in their order."""
+    spread = gates.astype(np.float64).var(axis=0)
+    order = np.argsort(-spread, kind="stable")[:MAX_GATES]
+    return gates[:, np.sort(order[spread[order] > 0])]
+
+
+def _write_labels(path: pathlib.Path, examples: Examples) -> None:
+    lines = ["class\timage"]
+    for image, label in zip(examples.paths, examples.labels, strict=True):
+        fields = (examples.class_names[label], show_path(os.path.basename(image)))
+        lines.append("\t".join(" ".join(field.split()) for field in fields))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _draw_sprite(dataset, count: int) -> Image.Image:
+    """Returns `count` images on one square, row by row, as the projector reads them."""
+    side = int(np.ceil(np.sqrt(count)))
+    sprite = Image.new("RGB", (side * _SPRITE, side * _SPRITE), "white")
+    images = (image for batch in dataset.as_numpy_iterator() for image in batch)
+    for place, pixels in enumerate(itertools.islice(images, count)):
+        pixels = np.rint(pixels).clip(0, 255).astype(np.uint8)
+        image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
+        image = image.convert("RGB").resize((_SPRITE, _SPRITE))
+        sprite.paste(image, (place % side * _SPRITE, place // side * _SPRITE))
+    return sprite

@@ -1,0 +1,98 @@
+"""A cell of a comparison, without a folder and without a process of its own."""
+
+import re
+
+import numpy as np
+import pytest
+
+from adafilter_tf import errors
+from adafilter_tf.cli import trial
+
+FLAGS = [
+    "--dataset=digits",
+    "--backbone=resnet14",
+    "--image_size=16",
+    "--crop_fraction=1",
+    "--examples_per_class=2",
+    "--validation_fraction=0.02",
+    "--test_fraction=0.03",
+    "--test_seed=0",
+    "--epochs=2",
+    "--steps_per_epoch=2",
+    "--batch_size=8",
+]
+
+
+@pytest.fixture
+def flags(tmp_path):
+    return [*FLAGS, f"--data_dir={tmp_path}"]
+
+
+def test_cell_measures_what_it_may_and_is_repeatable(flags):
+    arguments = [*flags, "--method=fine_tuning", "--learning_rate=0.1"]
+    first = trial.run_cell(arguments, False)
+    second = trial.run_cell(arguments, True)
+    assert not [name for name in first if name.startswith("test")]
+    assert (second["train_examples"], second["test_examples"]) == (20, 50)
+    for name in ("train_accuracy", "validation_accuracy", "validation_loss"):
+        assert first[name] == second[name]
+    # ResNet14 without its source's head, and a head of 128 x 10 weights and 10 biases.
+    assert second["trainable_parameters"] == 695_840 + 1290
+    assert {"--seed=0", "--test_seed=0"} <= {*second["all_flags"]}
+    assert "--gate_units=64" not in second["all_flags"]  # fine_tuning has none
+    assert second["seconds"] > second["train_seconds"] > 0
+
+
+def test_cell_says_what_the_gates_do(flags):
+    metrics = trial.run_cell([*flags, "--method=adafilter"], True)
+    assert 0 < metrics["validation_gates"]["tuned_fraction"] < 1
+    assert 0 <= metrics["validation_gates"]["moved_fraction"] < 1
+    assert abs(metrics["validation_gates"]["class_information"]) < 1
+    by_gates = metrics["test_accuracy_by_gates"]
+    assert by_gates["own"] == metrics["test_accuracy"]
+    assert [*by_gates][1:] == [
+        "shuffled",
+        "mean",
+        "majority",
+        "all_tuned",
+        "all_frozen",
+    ]
+
+
+@pytest.mark.parametrize("method", ["fine_tuning", "adafilter"])
+def test_divergence_is_a_bad_result_and_no_error(flags, method):
+    metrics = trial.run_cell([*flags, f"--method={method}", "--learning_rate=1e30"], 1)
+    assert not np.isfinite(metrics["train_loss"])
+    assert metrics["validation_accuracy"] <= 0.2
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("--learning_rat=1", "Unknown command line flag 'learning_rat'"),
+        ("--batch_size=none", "batch_size=none"),
+        ("--tune_blocks=2", "--tune_blocks, which --method=adafilter does not have"),
+    ],
+)
+def test_flags_that_cannot_run_are_refused(flags, flag, message):
+    assert trial.check_flags(flags) is None
+    with pytest.raises(errors.UsageError, match=re.escape(message)):
+        trial.check_flags([*flags, flag])
+
+
+def test_missing_data_name_the_command_that_prepares_them(tmp_path):
+    missing = [
+        f"--dataset=folder:{tmp_path / 'nothing'}",
+        "--backbone=resnet14",
+        "--prepare_command=python -m tools.prepare_tasks --tasks=nothing",
+    ]
+    message = "nothing.* To prepare the data: python -m tools.prepare_tasks --tasks=no"
+    with pytest.raises(errors.RunError, match=message):
+        trial.check_task(missing)
+
+
+def test_task_with_too_few_images_is_refused_before_anything_runs(flags):
+    assert trial.check_task(flags) is None
+    message = "fewer than examples_per_class=500"
+    with pytest.raises(errors.RunError, match=message):
+        trial.check_task([*flags, "--examples_per_class=500"])

@@ -1,0 +1,150 @@
+import multiprocessing
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from adafilter_tf import errors
+from adafilter_tf.experiments import runner, store
+from tests.experiments import fake_cells
+
+SCRIPT = """
+import pathlib, sys
+from adafilter_tf.comparison import runner, store
+from tests.comparison import fake_cells
+if __name__ == "__main__":
+    folder = sys.argv[1]
+    plan = fake_cells.make_plan(tasks=[f"a dataset=folder:{folder}"])
+    with store.open_store(pathlib.Path(folder) / "results", plan) as opened:
+        runner.run_plan(
+            plan, opened, fake_cells.run_forever, workers=2, report=print,
+            initialize=fake_cells.initialize,
+        )
+"""
+
+
+@pytest.fixture
+def opened(tmp_path):
+    with store.open_store(tmp_path, fake_cells.make_plan()) as results:
+        yield results
+
+
+def run(cells, results, run_cell, workers=0):
+    lines = []
+    runner.run_cells(
+        cells,
+        results,
+        run_cell,
+        workers=workers,
+        report=lines.append,
+        initialize=fake_cells.initialize,
+    )
+    return lines
+
+
+def test_finished_cells_are_not_run_again_and_a_missing_one_is(opened):
+    cells = fake_cells.make_plan().search_cells()
+    assert len(run(cells, opened, fake_cells.run_cell)) == 8
+    opened.path(cells[5]).unlink()
+    times = [opened.path(cell).stat().st_mtime_ns for cell in cells if cell != cells[5]]
+    [line] = run(cells, opened, fake_cells.run_cell)
+    assert line.startswith("cell 8 of 8, search toys fine_tuning setting 1 seed 100: ")
+    assert line.endswith("; 0 s remain")
+    assert times == [
+        opened.path(cell).stat().st_mtime_ns for cell in cells if cell != cells[5]
+    ]
+
+
+def test_final_cells_have_the_chosen_setting_and_alone_measure_test_images(opened):
+    plan, lines = fake_cells.make_plan(), []
+    options = {"workers": 0, "report": lines.append, "initialize": print}
+    runner.run_plan(plan, opened, fake_cells.run_cell, **options)
+    assert lines[0].startswith("cell 1 of 16, search digits fine_tuning setting 0")
+    assert lines[-1].startswith("cell 16 of 16, final toys l2_sp seed 1: error 20.0 %")
+    assert not any("test_accuracy" in opened.load(c) for c in plan.search_cells())
+    finals = {
+        path.parent.name: path.name for path in opened.folder.rglob("*seed1.json")
+    }
+    assert finals == {"fine_tuning": "0_seed1.json", "l2_sp": "1_seed1.json"}
+
+
+def test_each_worker_is_a_process_of_its_own(opened):
+    cells = fake_cells.make_plan().search_cells()
+    assert len(run(cells, opened, fake_cells.run_cell_or_die, workers=2)) == 8
+    metrics = [opened.load(cell) for cell in cells]
+    assert {of["worker"] for of in metrics} == {"0 of 2", "1 of 2"}
+    assert len({of["process"] for of in metrics} - {os.getpid()}) == 2
+
+
+def test_process_is_renewed_now_and_then(opened, monkeypatch):
+    monkeypatch.setattr(runner, "_CELLS_PER_PROCESS", 4)
+    cells = fake_cells.make_plan().search_cells()
+    run(cells, opened, fake_cells.run_cell, workers=1)
+    processes = [opened.load(cell)["process"] for cell in cells]
+    assert len({*processes[:4]}) == len({*processes[4:]}) == 1 < len({*processes})
+
+
+def test_killed_worker_is_named_and_takes_no_other_cell_with_it(opened):
+    cells = fake_cells.make_plan().final_cells({})
+    killed = next(cell for cell in cells if str(cell) == "final digits l2_sp seed 0")
+    message = f"process of the cell {killed} died; out of memory.*fewer --workers"
+    with pytest.raises(errors.RunError, match=message):
+        run(cells, opened, fake_cells.run_cell_or_die, workers=2)
+    assert not opened.has(killed)
+    assert all(opened.has(cell) for cell in cells[: cells.index(killed)])
+    assert multiprocessing.active_children() == []
+    run(cells, opened, fake_cells.run_cell, workers=2)
+    assert all(opened.has(cell) for cell in cells)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_error_of_a_cell_names_it_and_keeps_those_before(opened, workers):
+    cells = fake_cells.make_plan().final_cells({})
+    message = "^In the cell final digits fine_tuning seed 1: The loss is nan; lower"
+    with pytest.raises(errors.RunError, match=message):
+        run(cells, opened, fake_cells.run_cell_or_raise, workers=workers)
+    assert [opened.has(cell) for cell in cells[:3]] == [True, False, False]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+def test_no_process_outlives_an_interruption(tmp_path, how):
+    script = tmp_path / "compare.py"
+    script.write_text(SCRIPT)
+    root = pathlib.Path(runner.__file__).parents[2]
+    command = [sys.executable, str(script), str(tmp_path)]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    with subprocess.Popen(
+        command,
+        env=environment,
+        stderr=subprocess.DEVNULL,
+        # Tests that a shell runs in the background inherit that SIGINT is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as main:
+        wait_until(lambda: len(list_processes(tmp_path)) == 2)
+        main.send_signal(how)
+        main.wait(timeout=30)
+    assert main.returncode != 0
+    wait_until(lambda: not any(map(is_alive, list_processes(tmp_path))))
+
+
+def list_processes(folder):
+    return [int(path.name) for path in folder.iterdir() if path.name.isdecimal()]
+
+
+def is_alive(process):
+    try:
+        status = pathlib.Path(f"/proc/{process}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z"
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)

@@ -1,0 +1,80 @@
+"""A real export behind a model server in another process, asked by the real client."""
+
+import csv
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from adafilter_tf import export, prediction
+from adafilter_tf.methods import adafilter
+from adafilter_tf.prediction import image_files
+from tests.conftest import tiny_resnet
+from tests.tools import prediction_servicer
+
+NAMES = ("rosé", "daisy", "wild tulip")
+OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """The model, the ports of its server and a folder of images, two of them broken."""
+    root = tmp_path_factory.mktemp("served")
+    keras.utils.set_random_seed(0)
+    model = adafilter.build(tiny_resnet(), 3)
+    kernel = model.get_layer("head").kernel
+    kernel.assign(kernel / 100)  # No saturated probabilities.
+    export.export_saved_model(model, str(root / "export"), class_names=NAMES, **OPTIONS)
+    rng = np.random.default_rng(0)
+    (root / "images").mkdir()
+    for index in range(6):
+        pixels = rng.integers(0, 256, (20, 30, 3), np.uint8)
+        encoded = tf.io.encode_jpeg(pixels).numpy()
+        encoded = encoded[:300] if index in (1, 4) else encoded
+        (root / f"images/{index}.jpg").write_bytes(encoded)
+    with prediction_servicer.start(root / "export", "adafilter") as ports:
+        yield model, ports, root / "images"
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "rest"])
+def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
+    model, ports, images = served
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "tools.serve_client",
+            f"--address=127.0.0.1:{ports[protocol]}",
+            f"--protocol={protocol}",
+            f"--images={images}",
+            f"--predictions={tmp_path / 'rows.csv'}",
+            "--batch_size=4",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with open(tmp_path / "rows.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = list(
+        prediction.predict_paths(
+            model,
+            image_files.list_images([str(images)]),
+            class_names=NAMES,
+            batch_size=4,
+            **OPTIONS,
+        )
+    )
+    assert [row["path"] for row in rows] == [of.path for of in expected]
+    for row, of in zip(rows, expected, strict=True):
+        assert bool(row["error"]) == bool(of.error)
+        if not of.error:
+            assert row["class"] == of.classes[0]
+            probability = float(row["probability"])
+            assert probability == pytest.approx(of.probabilities[0], abs=1e-6)
+    assert [bool(row["error"]) for row in rows] == [0, 1, 0, 0, 1, 0]

@@ -1,0 +1,73 @@
+import keras
+import numpy as np
+import pytest
+
+from adafilter_tf.methods import adafilter, fine_tuning
+from adafilter_tf.optim import optimizers
+from tests.conftest import compile_sgd, random_images, tiny_convnext, tiny_resnet
+
+OPTIONS = optimizers.OptimizerOptions(
+    "sgd", 0.4, 0.8, 0.01, weight_decay=0.1, warmup_fraction=0.25
+)
+
+
+def member(optimizer, name):
+    return next(o for o in optimizer.optimizers if o.name == name)
+
+
+def test_each_group_has_its_own_optimizer():
+    optimizer = optimizers.create_optimizer(OPTIONS, total_steps=100)
+    model = adafilter.build(tiny_resnet(), 3)
+    optimizer.build(model.trainable_variables)
+    groups = {
+        o.name: {v.path.split("/")[0] for v in o._trainable_variables}
+        for o in optimizer.optimizers
+    }
+    assert groups["gates"] == {"recurrent_gate"}
+    assert groups["head"] == {"head"}
+    assert "stem_conv" in groups["backbone"]
+    assert not groups["backbone"] & {"recurrent_gate", "head"}
+    assert isinstance(member(optimizer, "gates"), keras.optimizers.Adam)
+
+
+@pytest.mark.parametrize(
+    ("step", "share"),
+    # Linear to step 25, then half a cosine to step 100.
+    [(0, 0.0), (5, 0.2), (25, 1.0), (50, 0.75), (100, 0.0)],
+)
+def test_rates_rise_linearly_and_fall_along_a_cosine(step, share):
+    optimizer = optimizers.create_optimizer(OPTIONS, total_steps=100)
+    for name, peak in (("backbone", 0.4), ("head", 0.8), ("gates", 0.01)):
+        rate = member(optimizer, name)._learning_rate(step)
+        assert float(rate) == pytest.approx(share * peak, abs=1e-7)
+
+
+@pytest.mark.parametrize("method", [adafilter, fine_tuning], ids=["gated", "plain"])
+@pytest.mark.parametrize("backbone", [tiny_resnet, tiny_convnext])
+def test_decay_shrinks_kernels_only(method, backbone):
+    optimizer = optimizers.create_optimizer(
+        optimizers.OptimizerOptions("sgd", 0.5, 0.5, 0.5, 0.1, 0.0), total_steps=10
+    )
+    model = method.build(backbone(), 3)
+    for weight in model.trainable_variables:
+        weight.assign(np.ones(weight.shape))
+    optimizer.build(model.trainable_variables)
+    zeros = [np.zeros(v.shape, "float32") for v in model.trainable_variables]
+    optimizer.apply(zeros, model.trainable_variables)
+    for weight in model.trainable_variables:
+        decayed = "kernel" in weight.name and "recurrent_gate" not in weight.path
+        expected = 1 - 0.5 * 0.1 if decayed else 1.0
+        np.testing.assert_allclose(
+            weight.numpy(), expected, rtol=1e-6, err_msg=weight.path
+        )
+
+
+def test_mixed_precision_scales_the_loss_and_trains():
+    keras.config.set_dtype_policy("mixed_float16")
+    model = compile_sgd(adafilter.build(tiny_resnet(), 3))
+    assert isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    images = random_images(8, 8, 8, 3)
+    labels = np.eye(3, dtype="float32")[[0, 1, 2, 0, 1, 2, 0, 1]]
+    losses = [float(model.train_on_batch(images, labels)[0]) for _ in range(8)]
+    assert np.isfinite(losses).all()
+    assert losses[-1] < losses[0]

@@ -1,0 +1,122 @@
+"""Stages, in one go and resumed in each of them."""
+
+import keras
+import numpy as np
+import pytest
+
+from adafilter_tf import evaluation, training
+from adafilter_tf.data import augmentation
+from adafilter_tf.methods import fine_tuning
+from adafilter_tf.optim import optimizers, stages
+from adafilter_tf.training import checkpointing
+from adafilter_tf.training.callbacks import checkpoint, stopwatch
+from tests.conftest import tiny_resnet
+
+IMAGES = {"image_size": 8, "channels": 1, "crop_fraction": 1.0}
+OPTIONS = training.TrainingOptions(
+    epochs=4, steps_per_epoch=2, batch_size=8, seed=3, cache="none", log_every=50
+)
+
+
+def train_head(model):
+    for layer in model.layers:
+        layer.trainable = layer.name == "head"
+
+
+def train_everything(model):
+    for layer in model.layers:
+        layer.trainable = True
+
+
+TWO_STAGES = (
+    stages.Stage("probe", 0.5, train_head),
+    stages.Stage("tune", 0.5, train_everything),
+)
+
+
+def compile_stage(model, *, steps, start_step):
+    options = optimizers.OptimizerOptions("sgd", 0.1, 0.1, 0.01, 0.0, 0.0)
+    optimizer = optimizers.create_optimizer(
+        options, total_steps=steps, start_step=start_step
+    )
+    training.compile_model(model, optimizer, jit_compile=False)
+
+
+def fit(few_digits, *, finish=None, callbacks=(), progress=None):
+    keras.utils.set_random_seed(1)
+    model = fine_tuning.build(tiny_resnet(channels=1), 10)
+    found = training.fit(
+        model,
+        few_digits,
+        training.Procedure(TWO_STAGES, compile_stage, finish),
+        score=evaluation.create_scorer(model, **IMAGES, batch_size=8),
+        image_options=IMAGES,
+        options=OPTIONS,
+        augmentation=augmentation.Augmentation(),
+        callbacks=callbacks,
+        progress=progress or training.Progress(),
+    )
+    return model, found
+
+
+class Steps(keras.callbacks.Callback):
+    """Notes the step and the stem's kernel at the end of every epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.kernels = [], []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.steps.append(optimizers.count_steps(self.model.optimizer))
+        self.kernels.append(self.model.get_layer("stem_conv").kernel.numpy())
+
+
+def test_stages_train_what_they_say_and_steps_go_on(few_digits):
+    notes = Steps()
+    model, _ = fit(few_digits, callbacks=[notes])
+    assert notes.steps == [2, 4, 6, 8]
+    assert np.array_equal(notes.kernels[0], notes.kernels[1])
+    assert not np.array_equal(notes.kernels[1], notes.kernels[2])
+    assert all(layer.trainable for layer in model.layers)
+
+
+def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(few_digits):
+    seen = {}
+
+    def finish(model, stage_ends, measure):
+        seen["ends"], seen["tuned"] = stage_ends, model.get_weights()
+        seen["metrics"] = measure()
+        model.set_weights(stage_ends[0])
+        return {"share": 0.0}
+
+    model, found = fit(few_digits, finish=finish)
+    assert found == {"share": 0.0}
+    assert len(seen["ends"]) == 1
+    assert seen["metrics"]["examples"] == len(few_digits.validation)
+    for left, end in zip(model.get_weights(), seen["ends"][0], strict=True):
+        assert np.array_equal(left, end)
+    assert any(
+        not np.array_equal(a, b)
+        for a, b in zip(seen["tuned"], seen["ends"][0], strict=True)
+    )
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 7, 8])
+def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path, step):
+    ends = []
+
+    def finish(model, stage_ends, measure):
+        ends.append(stage_ends[0])
+        return {}
+
+    info = checkpointing.CheckpointInfo(0, "fine_tuning", 10, 0.0)
+    often = checkpoint.CheckpointOptions(checkpoint_steps=1, keep_checkpoints=9)
+    keep = checkpoint.Checkpoint(tmp_path, info, stopwatch.Stopwatch(), often)
+    progress = training.Progress(stage_ends=tmp_path)
+    whole, _ = fit(few_digits, finish=finish, callbacks=[keep], progress=progress)
+    progress = training.Progress(tmp_path / f"step_{step:09d}", step, tmp_path)
+    resumed, _ = fit(few_digits, finish=finish, progress=progress)
+    for one, other in zip(whole.weights, resumed.weights, strict=True):
+        assert np.array_equal(one.numpy(), other.numpy()), one.path
+    for one, other in zip(*ends, strict=True):
+        assert np.array_equal(one, other)
