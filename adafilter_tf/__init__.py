@@ -17,6 +17,8 @@ so that `import adafilter_tf` alone imports no Keras.
 import importlib
 import typing
 
+from adafilter_tf import _moved
+
 if typing.TYPE_CHECKING:
     from adafilter_tf import layers, methods
     from adafilter_tf.methods import METHODS
@@ -51,8 +53,11 @@ __all__ = [
 ]
 
 
+_moved.install()
+
+
 def __getattr__(name: str):
-    if name in ("layers", "methods"):
+    if name in ("layers", "methods") or name in _moved.MOVED:
         return importlib.import_module(f"adafilter_tf.{name}")
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)

@@ -8,7 +8,7 @@ from adafilter_tf.cli import flagfile, settings
 from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import splits
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.files import model_file
+from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import run_dir
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 220, 30), "blue": (30, 30, 220)}
@@ -67,7 +67,7 @@ def make_run(root, *flags_given, method="adafilter", change=None):
         change(model)
     model_file.save_model(model, folder.model)
     splits.write_splits(Splits(**parts), folder.splits)
-    run_dir.write_text(folder.labels, "".join(f"{name}\n" for name in COLOURS))
+    atomic.write_text(folder.labels, "".join(f"{name}\n" for name in COLOURS))
     settings.resolve_defaults(values)
-    run_dir.write_text(folder.flagfile, flagfile.to_flagfile(values))
+    atomic.write_text(folder.flagfile, flagfile.to_flagfile(values))
     return folder

@@ -21,7 +21,7 @@ from absl import app, flags
 from adafilter_tf import errors
 from adafilter_tf.cli import trial
 from adafilter_tf.data.sources import extraction
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 
 CLAIM = 2.54
 """Percentage points by which the paper's average error falls, Guo et al. 2020."""
@@ -239,7 +239,7 @@ def reproduce(options) -> str:
     folder = pathlib.Path(options.output_dir)
     folder.parent.mkdir(parents=True, exist_ok=True)
     config = folder.with_name(f"{folder.name}.cfg")
-    run_dir.write_text(config, text)
+    atomic.write_text(config, text)
     command = [sys.executable, "-m", "adafilter_tf.run", f"--flagfile={config}"]
     code = subprocess.run(command, check=False).returncode
     if code:
@@ -248,7 +248,7 @@ def reproduce(options) -> str:
             "same command goes on with what is left."
         )
     table = format_table(json.loads((folder / "results.json").read_text()), missing)
-    run_dir.write_text(folder / "paper.md", table)
+    atomic.write_text(folder / "paper.md", table)
     return table
 
 

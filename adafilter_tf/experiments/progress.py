@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from adafilter_tf.experiments.plan import Cell
 from adafilter_tf.experiments.store import Store
+from adafilter_tf.files.text import format_duration
 
 
 class Progress:
@@ -57,16 +58,6 @@ class Progress:
             )
             / self._workers
         )
-
-
-def format_duration(seconds: float) -> str:
-    """Returns seconds as "40 s", "12 min" or "1 h 5 min"."""
-    minutes = round(seconds / 60)
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return (
-        f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
-    )
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 from adafilter_tf.experiments import choice, plot, statistics, tables
 from adafilter_tf.experiments.plan import REFERENCE, Plan, Row
 from adafilter_tf.experiments.store import Store
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 
 # Of the gates on the validation images, as the name in the results: the name in a
 # cell's metrics and the factor. Methods without gates do not have them.
@@ -32,8 +32,8 @@ def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
     """
     results = collect_results(plan, store)
     markdown = tables.format_results(results)
-    run_dir.write_json(folder / "results.json", results)
-    run_dir.write_text(folder / "results.md", markdown)
+    atomic.write_json(folder / "results.json", results)
+    atomic.write_text(folder / "results.md", markdown)
     plot.write_plot(folder / "results.png", results)
     return markdown
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from adafilter_tf import errors
 from adafilter_tf.experiments.plan import Cell, Plan
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 
 
 class Store:
@@ -55,7 +55,7 @@ class Store:
         path = self.path(cell)
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"flags": list(cell.flags), "metrics": _to_json(metrics)}
-        run_dir.write_json(path, content)
+        atomic.write_json(path, content)
 
 
 @contextlib.contextmanager
@@ -89,7 +89,7 @@ def open_store(folder: pathlib.Path, plan: Plan) -> Iterator[Store]:
             ) from None
         if any(folder.glob("cells/*/*/*/*.json")):
             _check_same(path, plan)
-        run_dir.write_json(path, plan.to_json())
+        atomic.write_json(path, plan.to_json())
         yield Store(folder)
 
 

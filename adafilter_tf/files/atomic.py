@@ -1,30 +1,167 @@
-"""CSV files that appear whole or not at all."""
+"""Atomic files: a reader, or a power cut, finds the old file or the new one.
 
+Written under a temporary name in the same folder, synced to the disk, renamed, and the
+folder synced, so that the rename itself survives a power cut.
+"""
+
+import contextlib
 import csv
+import json
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from adafilter_tf import errors
+from adafilter_tf.files import untrusted
+
+
+def temporary_path(path: str | os.PathLike) -> pathlib.Path:
+    """Returns where `replacing` writes: `.writing-` before the name, same suffixes."""
+    path = pathlib.Path(path)
+    return path.with_name(f".writing-{path.name}")
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields a temporary path whose file, or folder, then takes the place of `path`.
+
+    When the block raises, `path` stays as it was and the temporary file is removed.
+
+    Example:
+        with atomic.replacing("model.keras") as temporary:
+            model.save(temporary)
+
+    Args:
+        path: A file in a folder that exists.
+
+    Raises:
+        OSError: It cannot be written or renamed.
+    """
+    temporary = temporary_path(path)
+    try:
+        yield temporary
+        publish(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def publish(temporary: str | os.PathLike, path: str | os.PathLike) -> None:
+    """Syncs a finished file or folder, renames it and syncs the folder it lies in.
+
+    Args:
+        temporary: On the same file system as `path`.
+        path: A file is replaced; a folder must not exist or be empty.
+
+    Raises:
+        OSError: It cannot be synced or renamed.
+    """
+    sync(temporary)
+    os.replace(temporary, path)
+    sync_folder(pathlib.Path(path).parent)
+
+
+def sync(path: str | os.PathLike) -> None:
+    """Flushes a file, or everything in a folder, to the disk."""
+    if not os.path.isdir(path):
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+        return
+    for entry in os.scandir(path):
+        if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
+            sync(entry.path)
+    sync_folder(path)
+
+
+def sync_folder(folder: str | os.PathLike) -> None:
+    """Writes a folder's names to the disk, where the file system can."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        # Some network file systems cannot sync a folder and say so.
+        with contextlib.suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: str | os.PathLike, content: bytes) -> None:
+    """Writes bytes atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Writes text as UTF-8, atomically."""
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_json(path: str | os.PathLike, content: Mapping | Sequence) -> None:
+    """Writes indented JSON, atomically."""
+    write_text(path, json.dumps(content, indent=2) + "\n")
 
 
 def write_csv(
     path: str | os.PathLike, columns: Sequence[str], rows: Iterable[Sequence]
 ) -> None:
-    """Writes a CSV file under another name, synced to the disk, and renames it.
+    """Writes a CSV file, atomically.
 
     Args:
-        path: In a folder that exists. Names of files that are no UTF-8 keep their
-            bytes.
+        path: In a folder that exists.
         columns: The first line.
-        rows: The others. When a generator of them raises, `path` stays as it was.
+        rows: The others, one sequence per line. Names of files that are not valid
+            UTF-8 keep their bytes. When a generator of rows raises, `path` stays as it
+            was.
     """
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.unfinished")
-    with temporary.open(
-        "w", encoding="utf-8", errors="surrogateescape", newline=""
-    ) as stream:
+    with (
+        replacing(path) as temporary,
+        temporary.open(
+            "w", encoding="utf-8", errors="surrogateescape", newline=""
+        ) as stream,
+    ):
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
+
+
+def read_text(path: pathlib.Path) -> str:
+    """Returns the text of a run's file.
+
+    Raises:
+        RunError: It cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise errors.RunError(
+            f"{path} cannot be read ({untrusted.explain(error)}): put the run's own "
+            "file back."
+        ) from error
+
+
+def read_json(path: pathlib.Path, *, needs: Mapping[str, type] | None = None) -> dict:
+    """Returns the JSON object of a run's file.
+
+    Args:
+        path: As `write_json` wrote it.
+        needs: Required names, with the types of their values.
+
+    Raises:
+        RunError: It cannot be read or lacks a required name.
+    """
+    text = read_text(path)
+    try:
+        content = json.loads(text)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
+        for name, kind in (needs or {}).items():
+            if not isinstance(
+                content.get(name), (kind, int) if kind is float else kind
+            ):
+                raise ValueError(f"its {name} is {content.get(name)!r}")
+    except (ValueError, RecursionError) as error:
+        raise errors.RunError(
+            f"{path} is damaged ({untrusted.explain(error)}): put the run's own file "
+            "back, or remove it to have it made again."
+        ) from error
+    return content

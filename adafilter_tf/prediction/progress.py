@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TextIO, TypeVar
 
-from adafilter_tf.experiments.progress import format_duration
+from adafilter_tf.files.text import format_duration
 
 Row = TypeVar("Row")
 

@@ -2,13 +2,11 @@
 
 import dataclasses
 import fcntl
-import json
 import os
 import pathlib
-from collections.abc import Mapping
 
 from adafilter_tf import errors
-from adafilter_tf.files import untrusted
+from adafilter_tf.files import atomic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +115,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
         )
     if not run_dir.flagfile.exists() and root.exists():
         # What a first try that was killed on its way here left.
-        ours = {".lock", _temporary(run_dir.flagfile).name}
+        ours = {".lock", atomic.temporary_path(run_dir.flagfile).name}
         foreign = [path.name for path in root.iterdir() if path.name not in ours]
         if foreign:
             raise errors.RunError(
@@ -147,74 +145,12 @@ def claim(run_dir: RunDir, flagfile_text: str):
             run_dir.start_gates,
         ):
             path.unlink(missing_ok=True)
-        write_text(run_dir.flagfile, flagfile_text)
+        atomic.write_text(run_dir.flagfile, flagfile_text)
     return lock
 
 
-def read_text(path: pathlib.Path) -> str:
-    """Returns a text of a run.
-
-    Raises:
-        RunError: When it cannot be read.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise errors.RunError(
-            f"{path} cannot be read ({untrusted.explain(error)}): put the run's own "
-            "file back."
-        ) from error
-
-
-def read_json(path: pathlib.Path, *, needs: Mapping[str, type] | None = None) -> dict:
-    """Returns a JSON object of a run.
-
-    Args:
-        path: As `write_json` wrote it.
-        needs: Names that it has to have, with the types of their values.
-
-    Raises:
-        RunError: When it cannot be read or lacks one.
-    """
-    text = read_text(path)
-    try:
-        content = json.loads(text)
-        if not isinstance(content, dict):
-            raise ValueError("it holds no JSON object")
-        for name, kind in (needs or {}).items():
-            if not isinstance(
-                content.get(name), (kind, int) if kind is float else kind
-            ):
-                raise ValueError(f"its {name} is {content.get(name)!r}")
-    except (ValueError, RecursionError) as error:
-        raise errors.RunError(
-            f"{path} is damaged ({untrusted.explain(error)}): put the run's own file "
-            "back, or remove it to have it made again."
-        ) from error
-    return content
-
-
-def write_text(path: pathlib.Path, text: str) -> None:
-    """Writes a file that is either whole or not there."""
-    temporary = _temporary(path)
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
-def write_json(path: pathlib.Path, content: Mapping) -> None:
-    """Writes `content` as indented JSON, whole or not at all."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
-
-
-def _temporary(path: pathlib.Path) -> pathlib.Path:
-    return path.with_name(f".{path.name}.writing")
-
-
 def _check_same(path: pathlib.Path, text: str) -> None:
-    saved = read_text(path).splitlines()
+    saved = atomic.read_text(path).splitlines()
     current = text.splitlines()
     if saved == current:
         return

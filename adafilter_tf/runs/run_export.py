@@ -10,7 +10,7 @@ from adafilter_tf import errors, export
 from adafilter_tf.data import pipeline, splits
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.export import calibration, card, export_formats, runtimes
-from adafilter_tf.files import model_file
+from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import run_dir
 
 SAVED_MODEL = "saved_model"
@@ -93,7 +93,7 @@ def export_run(
         written[SAVED_MODEL] = export.export_saved_model(
             model,
             str(folder.export),
-            class_names=run_dir.read_text(folder.labels).splitlines(),
+            class_names=atomic.read_text(folder.labels).splitlines(),
             **image_options,
             top_k=top_k,
             card=_format_card(folder, examples, report),
@@ -125,10 +125,10 @@ def export_run(
 
 def _format_card(folder, examples, report: calibration.FoldReport | None) -> str:
     return card.format_card(
-        run_dir.read_json(folder.metrics, needs=card.NEEDS),
+        atomic.read_json(folder.metrics, needs=card.NEEDS),
         num_images={name: len(split) for name, split in examples.items()},
-        class_names=run_dir.read_text(folder.labels).splitlines(),
-        flags=run_dir.read_text(folder.flagfile),
+        class_names=atomic.read_text(folder.labels).splitlines(),
+        flags=atomic.read_text(folder.flagfile),
         fold=report and _to_json(report),
     )
 
@@ -139,8 +139,8 @@ def _to_json(report: calibration.FoldReport) -> dict:
 
 def _keep_reports(folder: run_dir.RunDir, entries: Mapping[str, dict]) -> None:
     path = folder.export_reports
-    earlier = run_dir.read_json(path) if path.exists() else {}
-    run_dir.write_json(path, {**earlier, **entries})
+    earlier = atomic.read_json(path) if path.exists() else {}
+    atomic.write_json(path, {**earlier, **entries})
 
 
 def _describe(report: export_formats.FormatReport) -> str:

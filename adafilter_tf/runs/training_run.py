@@ -12,7 +12,7 @@ from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.distribution import workers as workers_lib
-from adafilter_tf.files import model_file
+from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
 from adafilter_tf.training import checkpointing
 from adafilter_tf.training.callbacks import checkpoint, stopwatch, validation
@@ -166,7 +166,7 @@ def train(
         batch_size=options.batch_size,
         workers=workers,
     )
-    workers.ask_chief(lambda: run_dir.write_json(folder.metrics, metrics))
+    workers.ask_chief(lambda: atomic.write_json(folder.metrics, metrics))
     return metrics
 
 

@@ -1,5 +1,3 @@
-import pytest
-
 from adafilter_tf.experiments import progress, store
 from tests.experiments.fake_cells import make_metrics, make_plan
 
@@ -28,17 +26,3 @@ def test_search_shows_the_validation_error(tmp_path):
             "cell 1 of 8, search digits l2_sp setting 1 seed 100: validation error "
             "10.0 %, 10 s; 1 min remain"
         )
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0.4, "0 s"),
-        (59, "59 s"),
-        (150, "2 min"),
-        (3599, "1 h 0 min"),
-        (4320, "1 h 12 min"),
-    ],
-)
-def test_duration(seconds, text):
-    assert progress.format_duration(seconds) == text

@@ -10,7 +10,7 @@ from adafilter_tf import errors, run
 from adafilter_tf.cli import flagfile
 from adafilter_tf.data import sources, splits
 from adafilter_tf.data.integrity import image_record, verification
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 from tests.faults import mutations
 
 CONFIGS = sorted(pathlib.Path("configs").rglob("*.cfg"))
@@ -115,4 +115,4 @@ def _new_flags():
 
 def _apply_flags(path):
     with flagsaver.flagsaver():
-        flagfile.apply_saved(run_dir.read_text(path), str(path), _new_flags())
+        flagfile.apply_saved(atomic.read_text(path), str(path), _new_flags())

@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from adafilter_tf import errors
+from adafilter_tf.files import atomic
 from adafilter_tf.runs import run_dir
 
 TEXT = "--method=adafilter\n--seed=0\n"
@@ -42,7 +43,7 @@ def test_first_try_that_was_killed_while_it_wrote_its_flags_does_not_stand_in_th
     folder,
 ):
     folder.root.mkdir(parents=True)
-    (folder.root / ".flags.cfg.writing").write_text("--met")
+    atomic.temporary_path(folder.flagfile).write_text("--met")
     run_dir.claim(folder, TEXT).close()
     assert folder.flagfile.read_text() == TEXT
 
@@ -85,6 +86,6 @@ def test_exports_are_listed_by_number_without_unfinished_ones(folder):
 
 def test_json_is_written_whole(folder):
     folder.root.mkdir(parents=True)
-    run_dir.write_json(folder.metrics, {"a": [1.5, None]})
+    atomic.write_json(folder.metrics, {"a": [1.5, None]})
     assert folder.metrics.read_text() == '{\n  "a": [\n    1.5,\n    null\n  ]\n}\n'
     assert list(pathlib.Path(folder.root).iterdir()) == [folder.metrics]

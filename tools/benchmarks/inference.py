@@ -13,7 +13,7 @@ from adafilter_tf.cli import settings as app_settings
 from adafilter_tf.cli import trial
 from adafilter_tf.data import splits
 from adafilter_tf.export import calibration
-from adafilter_tf.files import model_file
+from adafilter_tf.files import atomic, model_file
 from adafilter_tf.models import folding, gate_io
 from adafilter_tf.runs import run_dir
 from tools.benchmarks import interleaving, subjects
@@ -114,7 +114,7 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
             "--output_dir of a finished training with gates."
         )
     model = model_file.load_model(folder.model)
-    values = trial.parse_flags(run_dir.read_text(folder.flagfile).splitlines())
+    values = trial.parse_flags(atomic.read_text(folder.flagfile).splitlines())
     size = values.image_size
     if size != settings.image_size:
         raise errors.RunError(

@@ -10,6 +10,7 @@ from adafilter_tf.cli import flagfile, settings
 from adafilter_tf.data import selection, sources, splits
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.data.integrity import manifest, verification
+from adafilter_tf.files import atomic
 from adafilter_tf.runs import run_dir
 
 FLAGS = flags.FLAGS
@@ -27,14 +28,14 @@ def open_run() -> run_dir.RunDir:
                 f"--output_dir={folder.root} has no {path.name}: --mode={FLAGS.mode} "
                 "needs a finished run. Train it first with --mode=train."
             )
-    text = run_dir.read_text(folder.flagfile)
+    text = atomic.read_text(folder.flagfile)
     flagfile.apply_saved(text, str(folder.flagfile), free=_FREE)
     return folder
 
 
 def read_labels(folder: run_dir.RunDir) -> list[str]:
     """Returns the names of the run's classes, in the order of its outputs."""
-    return run_dir.read_text(folder.labels).splitlines()
+    return atomic.read_text(folder.labels).splitlines()
 
 
 def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, int]:

@@ -8,7 +8,7 @@ from absl import flags
 from adafilter_tf import errors
 from adafilter_tf.cli import flagfile, trial
 from adafilter_tf.experiments import search
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 
 FLAGS = flags.FLAGS
 
@@ -57,7 +57,7 @@ def run() -> None:
     best = {parameter.name: rows[0][parameter.name] for parameter in space}
     arguments = search.to_arguments(best)
     text = flagfile.to_flagfile(trial.parse_flags([*common, *arguments]))
-    run_dir.write_text(folder / "best.cfg", text)
+    atomic.write_text(folder / "best.cfg", text)
     print(
         f"Best of {len(rows)} trials, {FLAGS.monitor} {rows[0][FLAGS.monitor]:.4g}: "
         f"{' '.join(arguments)}\n"
@@ -96,7 +96,7 @@ def _claim(folder: pathlib.Path, lines: list[str], common: list[str]) -> None:
             "no search; choose a new one."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    run_dir.write_text(path, text)
+    atomic.write_text(path, text)
 
 
 def _limit_epochs(epochs: int | None) -> list[str]:

@@ -16,6 +16,7 @@ from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.data.integrity import image_record, manifest, verification
 from adafilter_tf.distribution import workers
 from adafilter_tf.evaluation import published
+from adafilter_tf.files import atomic
 from adafilter_tf.models import backbones
 from adafilter_tf.runs import run_callbacks, run_dir, run_export, training_run
 
@@ -137,7 +138,7 @@ def _train_method(
 def _read_metrics(folder: run_dir.RunDir) -> dict | None:
     if not folder.is_complete():
         return None
-    return run_dir.read_json(folder.metrics, needs=summary.NEEDS)
+    return atomic.read_json(folder.metrics, needs=summary.NEEDS)
 
 
 def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
@@ -196,7 +197,7 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
     )
     if skipped:
         verification.write_skipped(skipped, folder.skipped_images)
-    run_dir.write_text(
+    atomic.write_text(
         folder.labels, "".join(f"{name}\n" for name in examples.train.class_names)
     )
     image_record.write_record(examples, folder.images)

@@ -9,7 +9,7 @@ from adafilter_tf.data.examples import show_path
 from adafilter_tf.data.inspection import advice, duplicates, facts
 from adafilter_tf.data.inspection.facts import LabelledImage
 from adafilter_tf.data.integrity import manifest
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 
 REPORT, MANIFEST, DUPLICATES = "inspection.json", "manifest.csv", "duplicates.csv"
 _MAX_CLASSES, _MAX_LINES = 30, 10
@@ -47,7 +47,7 @@ def write_files(
 ) -> None:
     """Writes the report, the manifest and the list of duplicates."""
     folder.mkdir(parents=True, exist_ok=True)
-    run_dir.write_json(folder / REPORT, found)
+    atomic.write_json(folder / REPORT, found)
     manifest.write_manifest((image.entry for image in images), folder / MANIFEST)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")

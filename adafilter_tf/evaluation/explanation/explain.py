@@ -18,7 +18,7 @@ from adafilter_tf.evaluation.explanation import (
     paired_difference,
     verdict,
 )
-from adafilter_tf.runs import run_dir
+from adafilter_tf.files import atomic
 
 _NUM_EXTREMES = 9
 _NUM_QUERIES = 8
@@ -110,8 +110,8 @@ def write_report(report: dict, path: pathlib.Path) -> tuple[pathlib.Path, pathli
     logging.info("Drawing the page.")
     html, data = path.with_suffix(".html"), path.with_suffix(".json")
     text = page.render_page(report, data.name)
-    run_dir.write_json(data, report)
-    run_dir.write_text(html, text)
+    atomic.write_json(data, report)
+    atomic.write_text(html, text)
     return html, data
 
 
