@@ -16,7 +16,8 @@ tf.config.set_logical_device_configuration(cpu, two)
 
 COMMAND = """
 from absl import app, flags
-from adafilter_tf import flags as run_flags, run
+from adafilter_tf import run
+from adafilter_tf.cli import flags as run_flags
 run_flags.define_flags()
 app.run(run.main, flags_parser=run._parse)
 """

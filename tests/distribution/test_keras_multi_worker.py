@@ -13,7 +13,7 @@ import json
 import keras
 import numpy as np
 import tensorflow as tf
-from adafilter_tf import multi_worker_fit
+from adafilter_tf.distribution import keras_multi_worker
 
 images = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 labels = np.eye(3, dtype="float32")[np.arange(16) % 3]
@@ -50,13 +50,13 @@ def fit(adapt):
         return type(error).__name__
 
 def adapt_twice(model):
-    multi_worker_fit.adapt(model)
-    multi_worker_fit.adapt(model)
+    keras_multi_worker.adapt(model)
+    keras_multi_worker.adapt(model)
 
 found = {
     "nothing": fit(lambda model: None),
-    "shapes alone": fit(multi_worker_fit.build_by_local_batch),
-    "logs alone": fit(multi_worker_fit.give_logs_an_axis),
+    "shapes alone": fit(keras_multi_worker.build_by_local_batch),
+    "logs alone": fit(keras_multi_worker.give_logs_an_axis),
     "both": fit(adapt_twice),
 }
 print(json.dumps(found))
@@ -86,7 +86,7 @@ def test_keras_needs_the_module_still(found):
         for name in ("nothing", "shapes alone", "logs alone"):
             assert worker[name] == "ValueError", (
                 f"Keras {keras.__version__} fits on several workers with {name} of "
-                "adafilter_tf/multi_worker_fit.py: remove that part, and the module "
+                "adafilter_tf/distribution/keras_multi_worker.py: remove that part, and the module "
                 "once nothing of it is needed (keras issue 20585 is then fixed)."
             )
 

@@ -17,8 +17,10 @@ SCENES = """
 import contextlib, hashlib, io, json, os, pathlib, sys
 from absl import flags
 from absl.testing import flagsaver
-from adafilter_tf import distribution, run, settings, workers
-from adafilter_tf import flags as run_flags
+from adafilter_tf import distribution, run
+from adafilter_tf.cli import settings
+from adafilter_tf.distribution import workers
+from adafilter_tf.cli import flags as run_flags
 
 os.chdir(sys.argv[1])
 run_flags.define_flags()

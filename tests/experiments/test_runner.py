@@ -14,8 +14,8 @@ from tests.experiments import fake_cells
 
 SCRIPT = """
 import pathlib, sys
-from adafilter_tf.comparison import runner, store
-from tests.comparison import fake_cells
+from adafilter_tf.experiments import runner, store
+from tests.experiments import fake_cells
 if __name__ == "__main__":
     folder = sys.argv[1]
     plan = fake_cells.make_plan(tasks=[f"a dataset=folder:{folder}"])

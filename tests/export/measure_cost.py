@@ -1,6 +1,6 @@
 """What hostile images and their isolation cost an export; no test, for docs/serving.md.
 
-python -m tests.serving.measure_cost runs/served/export/1
+python -m tests.export.measure_cost runs/served/export/1
 """
 
 import resource

@@ -37,7 +37,7 @@ def test_kills(amount, count, tmp_path, name):
     """The killed run ends as the whole one; nothing that was finished is lost."""
     kills = amount(6, 0)
     if not kills:
-        pytest.skip("only in `make faults`; tests/test_resume.py kills once")
+        pytest.skip("only in `make faults`; tests/runs/test_resume.py kills once")
     images = processes.make_images(tmp_path / "images")
     arguments = processes.arguments(images, *METHODS[name])
     code, err, seconds = processes.run(arguments, tmp_path / "whole")

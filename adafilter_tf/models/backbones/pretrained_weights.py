@@ -61,7 +61,7 @@ def load(
         build: See `backbones.BackboneSpec`.
         inputs: Normalized pixels.
         weights: "pretrained", "random" or the path of a file.
-        bundled: File in `models/weights` with the pre-trained weights.
+        bundled: File in `models/backbones/weights` with the pre-trained weights.
         imported: The pre-trained weights, if a tool imports them. With neither,
             `build` downloads them.
 

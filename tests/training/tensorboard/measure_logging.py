@@ -1,6 +1,6 @@
 """What TensorBoard costs a run: its callbacks' time against that of the steps.
 
-    python -m tests.callbacks.measure_logging
+    python -m tests.training.tensorboard.measure_logging
 
 Trains a ResNet14 with AdaFilter on batches of 32 of the bundled digits, in pairs of
 epochs of the same steps, one with TensorBoard and one without, in turn. Validation
