@@ -2,7 +2,8 @@
 
     apt-get install dataset-fashion-mnist
     python -m tools.pretrain --output_dir=adafilter_tf/models/backbones/weights
-    python -m tools.pretrain --source=colour --output_dir=adafilter_tf/models/backbones/weights
+    python -m tools.pretrain --source=colour \\
+        --output_dir=adafilter_tf/models/backbones/weights
 
 Without --output_dir a run ends with the validation accuracy and never looks at the test
 images: this is how hyper-parameters are chosen. The whole of

@@ -7,8 +7,8 @@ no distributed values; and it averages the logs of a step, which are scalars, ov
 their first axis. The remedies are two attributes of the model alone; Keras itself is
 left as it is. Both are the results of `fit` on one machine. `predict` needs neither.
 
-`tests/distribution/test_keras_multi_worker.py` fails as soon as a Keras does without: then remove this
-module.
+`tests/distribution/test_keras_multi_worker.py` fails as soon as a Keras does without:
+then remove this module.
 """
 
 import functools

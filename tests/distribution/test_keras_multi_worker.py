@@ -86,7 +86,7 @@ def test_keras_needs_the_module_still(found):
         for name in ("nothing", "shapes alone", "logs alone"):
             assert worker[name] == "ValueError", (
                 f"Keras {keras.__version__} fits on several workers with {name} of "
-                "adafilter_tf/distribution/keras_multi_worker.py: remove that part, and the module "
+                "distribution/keras_multi_worker.py: remove that part, and the module "
                 "once nothing of it is needed (keras issue 20585 is then fixed)."
             )
 

@@ -18,7 +18,8 @@ import sys
 import time
 import numpy as np
 import tensorflow as tf
-from adafilter_tf import errors, workers
+from adafilter_tf import errors
+from adafilter_tf.distribution import workers
 
 heard = pathlib.Path(sys.argv[1])
 team = workers.Workers(tf.distribute.MultiWorkerMirroredStrategy())

@@ -43,7 +43,7 @@ class BackboneSpec:
         channels: 3 for RGB, 1 for grey images.
         image_size: Usual height and width, in pixels.
         min_image_size: Smallest height and width, in pixels.
-        bundled_weights: File in `models/backbones/weights` that holds the pre-trained weights.
+        bundled_weights: File in `weights/` with the pre-trained weights.
         imported_weights: Pre-trained weights that a tool imports. With neither, Keras
             downloads them from its ImageNet collection.
     """
