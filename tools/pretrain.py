@@ -1,8 +1,8 @@
-"""Pre-trains the bundled backbones; writes weights and the card that goes with them.
+r"""Pre-trains the bundled backbones; writes weights and the card that goes with them.
 
     apt-get install dataset-fashion-mnist
     python -m tools.pretrain --output_dir=adafilter_tf/models/backbones/weights
-    python -m tools.pretrain --source=colour \\
+    python -m tools.pretrain --source=colour \
         --output_dir=adafilter_tf/models/backbones/weights
 
 Without --output_dir a run ends with the validation accuracy and never looks at the test
