@@ -1,5 +1,6 @@
 # make quickstart   environment, installation, the main job on bundled data
 # make test         the same environment, ruff, all tests
+# make lint         ruff, the formatting and mypy
 # make docs         builds the pages of docs/ and of the docstrings into site/
 # make faults       kills, full disks, damaged files: the whole of what `make test` tries
 #                   in part; about 27 minutes; prints what was counted as JSON
@@ -18,7 +19,7 @@ CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help quickstart test docs faults audit clean
+.PHONY: help quickstart lint test docs faults audit clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -26,8 +27,14 @@ help:
 quickstart: $(INSTALLED)
 	$(VENV)/bin/python -m adafilter_tf.run --flagfile=configs/quickstart.cfg
 
+lint: $(INSTALLED_DEV)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
 test: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/python -m pytest
 
 docs: $(INSTALLED_DEV)
@@ -59,5 +66,5 @@ $(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist site *.egg-info .coverage* .mypy_cache .pytest_cache .ruff_cache
 	find adafilter_tf tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
