@@ -28,6 +28,7 @@ _MODULES = {
     "keras.layers",
     "keras.regularizers",
     "keras.src.applications.convnext",
+    "keras.src.applications.inception_resnet_v2",
     "keras.src.models.functional",
 }
 _OPERATIONS = "keras.src.ops."
