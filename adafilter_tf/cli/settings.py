@@ -165,6 +165,7 @@ def training_options(
                 "cache",
                 "log_every",
                 "cache_frozen_features",
+                "renew_batch_norm_statistics",
             ),
         ),
     )

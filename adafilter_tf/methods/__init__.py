@@ -3,9 +3,9 @@
 A method's `build(backbone, num_classes, *, <hyper-parameters>)` returns an uncompiled
 `keras.Model` from pixels to logits. A method that trains in several stages has
 `stages(*, <hyper-parameters>)` too, and one that changes the weights after training has
-`finish(model, stage_ends, measure)`; see `Method`. Each keyword-only argument is the
-command line's flag of the same name. Training, evaluation and export never ask which
-method built a model.
+`finish(model, stage_ends, measure, renew)`; see `Method`. Each keyword-only argument is
+the command line's flag of the same name. Training, evaluation and export never ask
+which method built a model.
 """
 
 import dataclasses
@@ -33,10 +33,12 @@ class Method:
     Attributes:
         build: (backbone, num_classes, *, hyper-parameters) to an uncompiled model.
         stages: (*, hyper-parameters) to the stages of its training.
-        finish: (model, stage_ends, measure) to further metrics; called after training.
+        finish: (model, stage_ends, measure, renew) to further metrics; called after
+            training.
             `stage_ends` has `model.get_weights()` at the end of each stage but the
-            last, `measure()` gives the validation metrics of the present weights, and
-            the weights that it leaves are the result. None changes nothing.
+            last, `measure()` gives the validation metrics of the present weights,
+            `renew()` re-estimates their batch norm statistics, and the weights that it
+            leaves are the result. None changes nothing.
     """
 
     build: Callable

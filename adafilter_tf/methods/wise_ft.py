@@ -15,16 +15,22 @@ SHARES = tuple(tenth / 10 for tenth in range(11))
 
 
 def finish(
-    model: keras.Model, stage_ends: Sequence[list], measure: Callable[[], dict]
+    model: keras.Model,
+    stage_ends: Sequence[list],
+    measure: Callable[[], dict],
+    renew: Callable[[], object],
 ) -> dict:
-    """Sets the weights to (1 - share) * probed + share * tuned, moving statistics too.
+    """Sets the weights to (1 - share) * probed + share * tuned.
 
-    Integers stay as they are.
+    Moving statistics are interpolated and then renewed: no interpolation of statistics
+    fits an interpolated network (Jordan et al. 2022, arXiv 2211.08403). Those of the
+    probe, share 0, stay: it is the pre-trained network. Integers stay as they are.
 
     Args:
         model: Its weights are the tuned ones.
         stage_ends: One list of weights, those at the end of the probe.
         measure: Gives "accuracy" and "loss" of the validation images.
+        renew: Re-estimates the batch norm statistics of the present weights.
 
     Returns:
         `tuned_share`, from 0 to 1 in tenths: the one of the highest validation
@@ -34,12 +40,18 @@ def finish(
     tuned = model.get_weights()
     scores = {}
     for share in SHARES:
-        model.set_weights(_interpolate(probed, tuned, share))
+        _set(model, probed, tuned, share, renew)
         metrics = measure()
         scores[share] = (metrics["accuracy"], -metrics["loss"])
     best = max(scores, key=scores.get)
-    model.set_weights(_interpolate(probed, tuned, best))
+    _set(model, probed, tuned, best, renew)
     return {"tuned_share": best}
+
+
+def _set(model, probed, tuned, share, renew) -> None:
+    model.set_weights(_interpolate(probed, tuned, share))
+    if share:
+        renew()
 
 
 def _interpolate(probed, tuned, share):

@@ -7,17 +7,18 @@ import keras
 
 
 @contextlib.contextmanager
-def averaged(model: keras.Model) -> Iterator[None]:
+def averaged(model: keras.Model) -> Iterator[bool]:
     """Gives a model its averaged weights within the context, if its optimizer has any.
 
-    Afterwards its own are back, bit by bit. `keras.callbacks.SwapEMAWeights` exchanges
-    them by sums, whose rounding a resumed run would not repeat.
+    Yields whether it has any. Afterwards its own are back, bit by bit.
+    `keras.callbacks.SwapEMAWeights` exchanges them by sums, whose rounding a resumed
+    run would not repeat.
     """
     pairs = _list_pairs(model)
     kept = [keras.ops.convert_to_numpy(weight) for weight, _ in pairs]
     apply_average(model)
     try:
-        yield
+        yield bool(pairs)
     finally:
         for (weight, _), own in zip(pairs, kept, strict=True):
             weight.assign(own)
@@ -26,7 +27,8 @@ def averaged(model: keras.Model) -> Iterator[None]:
 def apply_average(model: keras.Model) -> None:
     """Gives a model its averaged weights, if its optimizer has any.
 
-    Moving statistics of batch norms stay: they are averages over steps themselves.
+    Moving statistics of batch norms stay those of the last steps: renew them, see
+    `batch_norm_statistics.renew`.
     """
     for weight, average in _list_pairs(model):
         weight.assign(keras.ops.convert_to_numpy(average))

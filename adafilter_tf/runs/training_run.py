@@ -6,11 +6,12 @@ import functools
 import signal
 
 import keras
+import numpy as np
 from absl import logging
 
 from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data.examples import Splits
+from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
@@ -22,6 +23,9 @@ from adafilter_tf.training.tensorboard import (
     hparams,
     projector,
 )
+
+_MAX_SAMPLE = 256
+_LARGE_DIFFERENCE = 0.1
 
 ROLLBACK_FACTOR = 0.5
 """Of all learning rates at each rollback."""
@@ -89,6 +93,7 @@ def train(
     score = evaluation.create_scorer(
         model, **image_options, batch_size=options.batch_size
     )
+    renewal = training.create_renewal(model, splits.train, image_options, options)
     fit = functools.partial(
         training.fit,
         model,
@@ -97,11 +102,12 @@ def train(
         image_options=image_options,
         options=options,
         augmentation=augmentation,
+        renewal=renewal,
         quiet=not workers.is_chief,
     )
     info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
     validate = validation.Validation(
-        score, splits.validation, folder.start_gates, workers
+        score, splits.validation, folder.start_gates, workers, renewal
     )
     writer = event_writer.EventWriter(folder.tensorboard)
     stopper = run_callbacks.create_stopper(stopping, folder)
@@ -142,6 +148,10 @@ def train(
             )
     workers.ask_chief(lambda: model_file.save_model(model, folder.model))
     tested = score(splits.test.paths)
+    sample = _sample(splits.train, options.seed)
+    finished |= training.measure_split(score, sample, "train")
+    if workers.is_chief:
+        _warn_of_inference_mode(finished)
     steps = stopper.last_step if stopper else options.total_steps
     metrics = {
         **report,
@@ -168,6 +178,33 @@ def train(
     )
     workers.ask_chief(lambda: atomic.write_json(folder.metrics, metrics))
     return metrics
+
+
+def _sample(examples: Examples, seed: int) -> Examples:
+    """Returns at most `_MAX_SAMPLE` training examples of all classes."""
+    if len(examples) <= _MAX_SAMPLE:
+        return examples
+    chosen = np.random.default_rng(seed).permutation(len(examples))[:_MAX_SAMPLE]
+    return dataclasses.replace(
+        examples,
+        paths=tuple(examples.paths[index] for index in chosen),
+        labels=tuple(examples.labels[index] for index in chosen),
+    )
+
+
+def _warn_of_inference_mode(metrics: dict) -> None:
+    """Warns of a network that computes something else at inference than in training."""
+    trained, inferred = metrics.get("last_epoch_accuracy"), metrics["train_accuracy"]
+    if trained is None or inferred > trained - _LARGE_DIFFERENCE:
+        return
+    logging.warning(
+        "Accuracy on training images: %.1f %% in training mode, %.1f %% in inference "
+        "mode, which is what is served. The batch norm statistics, or what else "
+        "differs between the modes, do not fit the weights: use "
+        "--renew_batch_norm_statistics, a larger --batch_size or more steps.",
+        100 * trained,
+        100 * inferred,
+    )
 
 
 @contextlib.contextmanager

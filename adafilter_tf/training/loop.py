@@ -1,5 +1,6 @@
 """Trains a model, stage by stage, from any step to the last one."""
 
+import contextlib
 import dataclasses
 import functools
 import pathlib
@@ -16,8 +17,14 @@ from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.distribution import keras_multi_worker
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.evaluation import gate_statistics
+from adafilter_tf.models import batch_norm_statistics
 from adafilter_tf.optim import ema, losses, stages
-from adafilter_tf.training import checkpointing, feature_cache, training_epochs
+from adafilter_tf.training import (
+    checkpointing,
+    feature_cache,
+    statistics_renewal,
+    training_epochs,
+)
 from adafilter_tf.training.callbacks import early_stopping, epoch_metrics
 
 
@@ -32,7 +39,9 @@ class TrainingOptions:
         seed: Of order and augmentation.
         cache: See `pipeline.training_dataset`.
         log_every: Steps between two points of TensorBoard's batch curve.
-        cache_frozen_features: See `frozen_features.cache`.
+        cache_frozen_features: See `feature_cache.cache`.
+        renew_batch_norm_statistics: Whether momenta are fitted to the length of the
+            training and statistics re-estimated for the final weights.
     """
 
     epochs: int
@@ -42,6 +51,7 @@ class TrainingOptions:
     cache: str
     log_every: int
     cache_frozen_features: bool = False
+    renew_batch_norm_statistics: bool = True
 
     @property
     def total_steps(self) -> int:
@@ -137,6 +147,7 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback],
     stopper: early_stopping.EarlyStopping | None = None,
     progress: Progress = Progress(),  # noqa: B008 - frozen
+    renewal: statistics_renewal.StatisticsRenewal | None = None,
     quiet: bool = False,
 ) -> dict:
     """Trains a model stage by stage and lets its method finish the weights.
@@ -152,22 +163,27 @@ def fit(
         callbacks: Of every stage.
         stopper: One of the callbacks, which takes part in the last stage.
         progress: Where to start.
+        renewal: Gives the final weights batch norm statistics; None for one made here,
+            if `options` asks for it.
         quiet: Whether nothing is printed meanwhile.
 
     Returns:
-        What `stopper` and `procedure.finish` found out, perhaps nothing.
+        What `stopper` and `procedure.finish` found out; `last_epoch_accuracy`, of the
+        batches of the last epoch in training mode, if this call trained one.
 
     Raises:
         RunError: When the loss is not finite or an image is gone.
         UsageError: When there are fewer epochs than stages, or no frozen features.
     """
     ends, start, parts, found = [], 0, procedure.stages, {}
+    accuracy = None
     if options.cache_frozen_features and len(parts) > 1:
         raise errors.UsageError(
             "Received --cache_frozen_features for a method of several stages, each "
             "with other frozen layers; leave it out."
         )
     checkpoint = progress.checkpoint
+    renewal = renewal or create_renewal(model, splits.train, image_options, options)
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
         if progress.step > end:
@@ -177,6 +193,7 @@ def fit(
             start = end
             continue
         parts[index].begin(model)
+        momentum = _fit_momentum(model, options, end - start)
         trained, read = feature_cache.prepare(
             model, splits.train, image_options, options, augmentation
         )
@@ -191,22 +208,24 @@ def fit(
         stops = stopper if index + 1 == len(parts) else None
         if stops:
             stops.begin(start)
-        _train_stage(
-            trained,
-            functools.partial(read, seed=options.seed),
-            start,
-            end,
-            strategy=model.distribute_strategy,
-            options=options,
-            progress=progress,
-            callbacks=callbacks,
-            stopper=stops,
-            quiet=quiet,
-        )
+        with momentum:
+            accuracy = _train_stage(
+                trained,
+                functools.partial(read, seed=options.seed),
+                start,
+                end,
+                strategy=model.distribute_strategy,
+                options=options,
+                progress=progress,
+                callbacks=callbacks,
+                stopper=stops,
+                quiet=quiet,
+            )
         if stops:
             found = stops.restore(trained)
         else:
             ema.apply_average(trained)
+        renewal and renewal.renew()
         if index + 1 < len(parts):
             ends.append(model.get_weights())
             if progress.stage_ends is not None:
@@ -214,6 +233,8 @@ def fit(
                 save = functools.partial(checkpointing.save_arrays, path, ends[-1])
                 progress.workers.ask_chief(save)
         start = end
+    if accuracy is not None:
+        found = {**found, "last_epoch_accuracy": accuracy}
     if procedure.finish is None:
         return found
 
@@ -221,17 +242,50 @@ def fit(
         labels = splits.validation.labels
         return evaluation.measure(score(splits.validation.paths).logits, labels)
 
-    return {**found, **procedure.finish(model, ends, measure)}
+    renew = renewal.renew if renewal else lambda: None
+    return {**found, **procedure.finish(model, ends, measure, renew)}
+
+
+def create_renewal(
+    model: keras.Model,
+    examples: Examples,
+    image_options: dict,
+    options: TrainingOptions,
+) -> statistics_renewal.StatisticsRenewal | None:
+    """Returns what renews batch norm statistics, None if the options ask for none."""
+    if not options.renew_batch_norm_statistics:
+        return None
+    return statistics_renewal.StatisticsRenewal(
+        model,
+        examples,
+        image_options=image_options,
+        batch_size=options.batch_size,
+        total_steps=options.total_steps,
+        seed=options.seed,
+    )
+
+
+def _fit_momentum(model, options: TrainingOptions, steps: int):
+    if not options.renew_batch_norm_statistics:
+        return contextlib.nullcontext()
+    return batch_norm_statistics.fitted_momentum(
+        model, steps_per_epoch=options.steps_per_epoch, total_steps=steps
+    )
 
 
 def _train_stage(
     model, read, start, end, *, strategy, options, progress, callbacks, stopper, quiet
-) -> None:
-    """Takes the steps of a stage, epoch by epoch, or fewer if `stopper` says so."""
+) -> float | None:
+    """Takes the steps of a stage, epoch by epoch, or fewer if `stopper` says so.
+
+    Returns:
+        Accuracy of the batches of the last epoch, None without one.
+    """
     per_epoch = options.steps_per_epoch
+    accuracy = None
     for steps in training_epochs.split_at_epoch(start, end, per_epoch):
         if stopper and stopper.has_stopped():
-            return
+            break
         make_dataset = functools.partial(
             read,
             global_batch_size=options.batch_size,
@@ -241,7 +295,7 @@ def _train_stage(
         first = []
         if steps.start % per_epoch:
             first = [epoch_metrics.EpochMetrics(progress.checkpoint, progress.workers)]
-        training_epochs.fit_steps(
+        history = training_epochs.fit_steps(
             model,
             distribution.distribute(strategy, options.batch_size, make_dataset),
             steps,
@@ -249,6 +303,8 @@ def _train_stage(
             callbacks=[*first, *callbacks],
             quiet=quiet,
         )
+        accuracy = float(history.history["accuracy"][-1])
+    return accuracy
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:

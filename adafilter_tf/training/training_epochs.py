@@ -30,7 +30,7 @@ def fit_steps(
     steps_per_epoch: int,
     callbacks: Sequence[keras.callbacks.Callback],
     quiet: bool,
-) -> None:
+) -> keras.callbacks.History:
     """Takes steps that `split_at_epoch` gave.
 
     Args:
@@ -41,13 +41,16 @@ def fit_steps(
         callbacks: Of the training.
         quiet: Whether nothing is printed meanwhile.
 
+    Returns:
+        Losses and metrics of each epoch.
+
     Raises:
         RunError: When an image is gone.
     """
     # A bar that redraws itself would fill a log file with its frames.
     verbose = 1 if sys.stdout.isatty() else 2
     try:
-        model.fit(
+        return model.fit(
             dataset,
             epochs=steps.stop // steps_per_epoch,
             steps_per_epoch=min(steps_per_epoch, len(steps)),

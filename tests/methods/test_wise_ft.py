@@ -22,7 +22,7 @@ def test_weights_are_a_share_of_the_way_from_probed_to_tuned(model):
     def measure():
         return {"accuracy": -abs(float(model.get_weights()[0][0, 0]) - 3), "loss": 1}
 
-    assert wise_ft.finish(model, [PROBED], measure) == {"tuned_share": 0.3}
+    assert wise_ft.finish(model, [PROBED], measure, list) == {"tuned_share": 0.3}
     kernel, bias = model.get_weights()
     np.testing.assert_allclose(kernel, 3.0, rtol=1e-6)
     np.testing.assert_allclose(bias, 13.0, rtol=1e-6)
@@ -32,7 +32,7 @@ def test_lower_loss_decides_between_equal_accuracies(model):
     def measure():
         return {"accuracy": 0.5, "loss": abs(float(model.get_weights()[1][0]) - 18)}
 
-    assert wise_ft.finish(model, [PROBED], measure) == {"tuned_share": 0.8}
+    assert wise_ft.finish(model, [PROBED], measure, list) == {"tuned_share": 0.8}
 
 
 def test_integers_are_kept():
@@ -49,7 +49,7 @@ def test_integers_are_kept():
         return {"accuracy": float(len(seen) == 4), "loss": 1.0}
 
     probed = [np.ones_like(value) for value in tuned]
-    assert wise_ft.finish(model, [probed], measure) == {"tuned_share": 0.3}
+    assert wise_ft.finish(model, [probed], measure, list) == {"tuned_share": 0.3}
     assert (seen, int(count)) == (11 * [6], 6)
 
 
@@ -70,5 +70,19 @@ def test_ends_of_the_way_are_the_probed_and_the_tuned_network(share):
         probed = np.array_equal(model(images), logits[0])
         return {"accuracy": float(tuned if share else probed), "loss": 1.0}
 
-    assert wise_ft.finish(model, ends[:1], measure) == {"tuned_share": share}
+    found = wise_ft.finish(model, ends[:1], measure, list)
+    assert found == {"tuned_share": share}
     assert np.array_equal(model(images), logits[int(share)])
+
+
+def test_statistics_are_renewed_before_each_measurement_but_the_probe(model):
+    """The probe is the pre-trained network, with its own statistics."""
+    calls = []
+
+    def measure():
+        calls.append(round(float(model.get_weights()[0][0, 0])))
+        return {"accuracy": 0.5, "loss": abs(calls[-1] - 2)}
+
+    wise_ft.finish(model, [PROBED], measure, lambda: calls.append("renew"))
+    assert calls[:5] == [0, "renew", 1, "renew", 2]
+    assert calls[-1] == "renew"

@@ -1,12 +1,15 @@
 """Stages, in one go and resumed in each of them."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
 
 from adafilter_tf import evaluation, training
-from adafilter_tf.data import augmentation
+from adafilter_tf.data import augmentation, pipeline
 from adafilter_tf.methods import fine_tuning
+from adafilter_tf.models import batch_norm_statistics
 from adafilter_tf.optim import optimizers, stages
 from adafilter_tf.training import checkpointing
 from adafilter_tf.training.callbacks import checkpoint, stopwatch
@@ -42,16 +45,27 @@ def compile_stage(model, *, steps, start_step):
     training.compile_model(model, optimizer, jit_compile=False)
 
 
-def fit(few_digits, *, finish=None, callbacks=(), progress=None):
+def fit(
+    few_digits,
+    *,
+    finish=None,
+    callbacks=(),
+    progress=None,
+    parts=TWO_STAGES,
+    momentum=0.9,
+    **options,
+):
     keras.utils.set_random_seed(1)
     model = fine_tuning.build(tiny_resnet(channels=1), 10)
+    for layer in batch_norm_statistics.list_training(model):
+        layer.momentum = momentum
     found = training.fit(
         model,
         few_digits,
-        training.Procedure(TWO_STAGES, compile_stage, finish),
+        training.Procedure(parts, compile_stage, finish),
         score=evaluation.create_scorer(model, **IMAGES, batch_size=8),
         image_options=IMAGES,
-        options=OPTIONS,
+        options=dataclasses.replace(OPTIONS, **options),
         augmentation=augmentation.Augmentation(),
         callbacks=callbacks,
         progress=progress or training.Progress(),
@@ -83,14 +97,14 @@ def test_stages_train_what_they_say_and_steps_go_on(few_digits):
 def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(few_digits):
     seen = {}
 
-    def finish(model, stage_ends, measure):
+    def finish(model, stage_ends, measure, renew):
         seen["ends"], seen["tuned"] = stage_ends, model.get_weights()
         seen["metrics"] = measure()
         model.set_weights(stage_ends[0])
         return {"share": 0.0}
 
     model, found = fit(few_digits, finish=finish)
-    assert found == {"share": 0.0}
+    assert found["share"] == 0.0
     assert len(seen["ends"]) == 1
     assert seen["metrics"]["examples"] == len(few_digits.validation)
     for left, end in zip(model.get_weights(), seen["ends"][0], strict=True):
@@ -105,7 +119,7 @@ def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(few_digits):
 def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path, step):
     ends = []
 
-    def finish(model, stage_ends, measure):
+    def finish(model, stage_ends, measure, renew):
         ends.append(stage_ends[0])
         return {}
 
@@ -120,3 +134,45 @@ def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path, ste
         assert np.array_equal(one.numpy(), other.numpy()), one.path
     for one, other in zip(*ends, strict=True):
         assert np.array_equal(one, other)
+
+
+@pytest.mark.parametrize(("renew", "fits"), [(True, True), (False, False)])
+def test_inference_computes_what_was_trained(few_digits, renew, fits):
+    """With the momentum of Keras' MobileNet, which eight steps hardly move."""
+    model, _ = fit(
+        few_digits,
+        parts=stages.train_all(),
+        momentum=0.999,
+        renew_batch_norm_statistics=renew,
+    )
+    (images, _), *_ = pipeline.training_dataset(
+        few_digits.train,
+        **IMAGES,
+        global_batch_size=len(few_digits.train),
+        total_steps=1,
+        seed=0,
+        augmentation=augmentation.Augmentation(),
+    )
+    inferred = keras.ops.softmax(model(images, training=False))
+    trained = keras.ops.softmax(model(images, training=True))
+    difference = float(keras.ops.max(keras.ops.abs(inferred - trained)))
+    assert (difference < 0.05) == fits, difference
+
+
+def test_momentum_is_fitted_for_the_training_alone(few_digits):
+    class Momenta(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            seen.extend(
+                x.momentum for x in batch_norm_statistics.list_training(self.model)
+            )
+
+    seen = []
+    model, _ = fit(
+        few_digits,
+        parts=stages.train_all(),
+        momentum=0.99,
+        callbacks=[Momenta()],
+    )
+    assert seen == 4 * [0.5]
+    layers = batch_norm_statistics.list_training(model)
+    assert [layer.momentum for layer in layers] == 4 * [0.99]

@@ -51,6 +51,13 @@ def define(kinds) -> None:
         lower_bound=0.0,
         upper_bound=0.9,
     )
+    kinds.boolean(
+        "renew_batch_norm_statistics",
+        True,
+        "Fit the momentum of batch norms to the length of the training and re-estimate "
+        "their statistics for the final weights from training images. Without it they "
+        "stay the network's own moving averages, which a short training hardly moves.",
+    )
     kinds.enum(
         "precision",
         "auto",

@@ -1,5 +1,6 @@
 """Validates at the end of every epoch, exactly, and looks at the gates meanwhile."""
 
+import contextlib
 import math
 import os
 import pathlib
@@ -16,6 +17,7 @@ from adafilter_tf.evaluation import gate_statistics
 from adafilter_tf.files import untrusted
 from adafilter_tf.models import gate_io
 from adafilter_tf.optim import ema
+from adafilter_tf.training import statistics_renewal
 
 _HEADER_BYTES = 1 << 10  # of an array in a file; NumPy's has 128
 
@@ -33,6 +35,8 @@ class Validation(keras.callbacks.Callback):
         start_gates_path: File of the gates at the start; written when missing. None
             does not look at the gates.
         workers: Of the run; all of them score, the chief has the file.
+        renewal: Gives EMA weights batch norm statistics of their own; None leaves them
+            those of the training.
 
     Attributes:
         gate_statistics: Of the latest look; None for a model without gates.
@@ -45,6 +49,7 @@ class Validation(keras.callbacks.Callback):
         examples: examples_lib.Examples,
         start_gates_path: str | os.PathLike | None,
         workers: workers_lib.Workers = workers_lib.ALONE,
+        renewal: statistics_renewal.StatisticsRenewal | None = None,
     ):
         super().__init__()
         self.gate_statistics: gate_statistics.GateStatistics | None = None
@@ -54,6 +59,7 @@ class Validation(keras.callbacks.Callback):
         self._path = pathlib.Path(start_gates_path) if start_gates_path else None
         self._start_gates: dict[str, np.ndarray] = {}
         self._workers = workers
+        self._renewal = renewal
 
     def on_train_begin(self, logs=None):
         """Looks at the gates before the first step, or reads what was seen then."""
@@ -72,7 +78,7 @@ class Validation(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Scores every validation example once."""
-        with ema.averaged(self.model):
+        with ema.averaged(self.model) as is_averaged, self._renewed(is_averaged):
             self.outputs = outputs = self._score(self._examples.paths)
         metrics = evaluation.measure(outputs.logits, self._examples.labels)
         if logs is not None:
@@ -80,6 +86,11 @@ class Validation(keras.callbacks.Callback):
             logs["val_accuracy"] = metrics["accuracy"]
         if outputs.gates and self._path:
             self._look(outputs.gates)
+
+    def _renewed(self, is_averaged: bool) -> contextlib.AbstractContextManager:
+        if self._renewal is None or not is_averaged:
+            return contextlib.nullcontext()
+        return self._renewal.renewed()
 
     def _read_start(self, gates: dict) -> dict[str, np.ndarray] | None:
         if not self._path.exists():

@@ -1,0 +1,97 @@
+"""Batch norm statistics of the final weights, from training images."""
+
+import contextlib
+import functools
+import math
+
+import keras
+import tensorflow as tf
+
+from adafilter_tf import distribution
+from adafilter_tf.data import augmentation as augmentation_lib
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples
+from adafilter_tf.models import batch_norm_statistics
+
+MIN_IMAGES = 256
+MAX_IMAGES = 2048
+# Batches, as a share of the steps: a forward pass is a third of a step, or less.
+_SHARE_OF_STEPS = 0.05
+
+
+class StatisticsRenewal:
+    """Renews the batch norm statistics of a model from its training images.
+
+    The images are those of the first training batches, cropped as for evaluation and
+    not augmented, so that the statistics are those of inference.
+
+    Args:
+        model: Built in its strategy's scope.
+        examples: The training examples.
+        image_options: `image_size`, `channels` and `crop_fraction`.
+        batch_size: Images per batch over all replicas.
+        total_steps: Steps of the training; a longer one has statistics of more images.
+        seed: Which images.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        examples: Examples,
+        *,
+        image_options: dict,
+        batch_size: int,
+        total_steps: int,
+        seed: int,
+    ):
+        self._model = model
+        self._steps = count_batches(batch_size, total_steps)
+        self._make_dataset = functools.partial(
+            pipeline.training_dataset,
+            examples,
+            **image_options,
+            global_batch_size=batch_size,
+            total_steps=self._steps,
+            seed=seed,
+            augmentation=augmentation_lib.Augmentation(),
+        )
+        self._batch_size = batch_size
+        self._renewal: batch_norm_statistics.StatisticsRenewal | None = None
+        self._trained: list[int] = []
+
+    def renew(self) -> int:
+        """Gives the batch norms that train the statistics of the present weights.
+
+        Returns:
+            The number of batch norms whose statistics were renewed.
+        """
+        renewal = self._get()
+        if renewal is None:
+            return 0
+        return renewal.renew(self._read(), steps=self._steps)
+
+    def renewed(self) -> contextlib.AbstractContextManager:
+        """Returns a context with renewed statistics; its end restores the old ones."""
+        renewal = self._get()
+        if renewal is None:
+            return contextlib.nullcontext()
+        return renewal.renewed(self._read(), steps=self._steps)
+
+    def _get(self) -> batch_norm_statistics.StatisticsRenewal | None:
+        trained = [id(x) for x in batch_norm_statistics.list_training(self._model)]
+        if trained != self._trained:  # as in the next stage of a method
+            self._trained = trained
+            self._renewal = batch_norm_statistics.StatisticsRenewal(self._model)
+        return self._renewal
+
+    def _read(self) -> tf.data.Dataset:
+        return distribution.distribute(
+            self._model.distribute_strategy, self._batch_size, self._make_dataset
+        )
+
+
+def count_batches(batch_size: int, total_steps: int) -> int:
+    """Returns how many batches the statistics are taken from."""
+    images = _SHARE_OF_STEPS * total_steps * batch_size
+    images = min(max(images, MIN_IMAGES), MAX_IMAGES)
+    return math.ceil(images / batch_size)
