@@ -1,5 +1,9 @@
 # make quickstart   environment, installation, the main job on bundled data
-# make test         the same environment, ruff, all tests
+# make test         the same environment, the checks of make lint, the fast tests
+# make test-slow    the other tests: processes, clusters, all families of backbones
+# make coverage     the fast tests again, with the share of lines and branches they run
+# make defects      breaks the code in about 60 places, one at a time; prints what the
+#                   tests notice; hours
 # make lint         ruff, the formatting and mypy
 # make docs         builds the pages of docs/ and of the docstrings into site/
 # make faults       kills, full disks, damaged files: the whole of what `make test` tries
@@ -8,18 +12,22 @@
 #                   with a line where its data cannot be reached; the CI runs it
 # make clean        removes the environment and what was built; keeps runs/
 #
+# JOBS=2 is the number of test processes; each computes with one thread.
 # PYTHON=python3.12 chooses the interpreter for a new environment, VENV its folder.
 
 PYTHON ?= python3
 VENV ?= .venv
+JOBS ?= 2
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
+# The tests of a file share what they made, so a file stays in one process.
+PYTEST := $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
 
 # A stamp is younger than what it was made from, so a second call installs nothing.
 CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help quickstart lint test docs faults audit clean
+.PHONY: help quickstart lint test test-slow coverage defects docs faults audit clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -30,12 +38,18 @@ quickstart: $(INSTALLED)
 lint: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/mypy
 
-test: $(INSTALLED_DEV)
-	$(VENV)/bin/ruff check .
-	$(VENV)/bin/ruff format --check .
-	$(VENV)/bin/python -m pytest
+test: lint
+	$(PYTEST) -m "not slow"
+
+test-slow: $(INSTALLED_DEV)
+	$(PYTEST) -m slow
+
+coverage: $(INSTALLED_DEV)
+	$(PYTEST) -m "not slow" -q --cov --cov-report=term:skip-covered
+
+defects: $(INSTALLED_DEV)
+	$(VENV)/bin/python -m tests.defects
 
 docs: $(INSTALLED_DEV)
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
