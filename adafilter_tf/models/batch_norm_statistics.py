@@ -173,14 +173,14 @@ class _StatisticsPass(keras.Model):
         momentum = self.batches / (self.batches + 1.0)
         with contextlib.ExitStack() as stack:
             for layer in self._batch_norms:
-                stack.enter_context(_batch_mode(layer, momentum))
+                stack.enter_context(batch_mode(layer, momentum))
             outputs = self._network(images, training=False)
         self.batches.assign_add(1.0)
         return ops.zeros_like(outputs[..., 0])
 
 
 @contextlib.contextmanager
-def _batch_mode(layer: keras.layers.Layer, momentum) -> Iterator[None]:
+def batch_mode(layer: keras.layers.Layer, momentum) -> Iterator[None]:
     """Lets one layer compute as in training while the network computes as at inference.
 
     An argument of the network's call cannot say so for some layers alone, and a copy of
