@@ -15,7 +15,7 @@ from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
-from adafilter_tf.training import checkpointing
+from adafilter_tf.training import checkpointing, statistics_renewal
 from adafilter_tf.training.callbacks import checkpoint, stopwatch, validation
 from adafilter_tf.training.tensorboard import (
     evaluation_images,
@@ -25,7 +25,6 @@ from adafilter_tf.training.tensorboard import (
 )
 
 _MAX_SAMPLE = 256
-_LARGE_DIFFERENCE = 0.1
 
 ROLLBACK_FACTOR = 0.5
 """Of all learning rates at each rollback."""
@@ -150,8 +149,11 @@ def train(
     tested = score(splits.test.paths)
     sample = _sample(splits.train, options.seed)
     finished |= training.measure_split(score, sample, "train")
-    if workers.is_chief:
-        _warn_of_inference_mode(finished)
+    gap = statistics_renewal.describe_gap(
+        finished.get("last_epoch_accuracy"), finished["train_accuracy"]
+    )
+    if gap and workers.is_chief:
+        logging.warning("%s", gap)
     steps = stopper.last_step if stopper else options.total_steps
     metrics = {
         **report,
@@ -189,21 +191,6 @@ def _sample(examples: Examples, seed: int) -> Examples:
         examples,
         paths=tuple(examples.paths[index] for index in chosen),
         labels=tuple(examples.labels[index] for index in chosen),
-    )
-
-
-def _warn_of_inference_mode(metrics: dict) -> None:
-    """Warns of a network that computes something else at inference than in training."""
-    trained, inferred = metrics.get("last_epoch_accuracy"), metrics["train_accuracy"]
-    if trained is None or inferred > trained - _LARGE_DIFFERENCE:
-        return
-    logging.warning(
-        "Accuracy on training images: %.1f %% in training mode, %.1f %% in inference "
-        "mode, which is what is served. The batch norm statistics, or what else "
-        "differs between the modes, do not fit the weights: use "
-        "--renew_batch_norm_statistics, a larger --batch_size or more steps.",
-        100 * trained,
-        100 * inferred,
     )
 
 

@@ -17,6 +17,8 @@ MIN_IMAGES = 256
 MAX_IMAGES = 2048
 # Batches, as a share of the steps: a forward pass is a third of a step, or less.
 _SHARE_OF_STEPS = 0.05
+# Between the accuracies of the two modes.
+_LARGE_GAP = 0.1
 
 
 class StatisticsRenewal:
@@ -95,3 +97,24 @@ def count_batches(batch_size: int, total_steps: int) -> int:
     images = _SHARE_OF_STEPS * total_steps * batch_size
     images = min(max(images, MIN_IMAGES), MAX_IMAGES)
     return math.ceil(images / batch_size)
+
+
+def describe_gap(training_mode: float | None, inference_mode: float) -> str | None:
+    """Describes a network that computes something else at inference than in training.
+
+    Args:
+        training_mode: Accuracy on training batches, 0..1; None when not known.
+        inference_mode: Accuracy on training images, 0..1.
+
+    Returns:
+        One line, None when inference is less than 10 points behind.
+    """
+    if training_mode is None or inference_mode > training_mode - _LARGE_GAP:
+        return None
+    return (
+        f"Accuracy on training images: {100 * training_mode:.1f} % in training mode, "
+        f"{100 * inference_mode:.1f} % in inference mode, which is what is served. The "
+        "batch norm statistics, or what else differs between the modes, do not fit the "
+        "weights: use --renew_batch_norm_statistics, a larger --batch_size or more "
+        "steps."
+    )

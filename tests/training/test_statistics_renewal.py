@@ -1,0 +1,29 @@
+import pytest
+
+from adafilter_tf.training import statistics_renewal
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "total_steps", "batches"),
+    [
+        (16, 300, 16),  # 256 images, though a twentieth of the steps are 240
+        (16, 20, 16),
+        (32, 1000, 50),
+        (32, 10_000, 64),  # no more than 2,048 images
+        (512, 20, 1),
+    ],
+)
+def test_number_of_batches_grows_with_the_training(batch_size, total_steps, batches):
+    assert statistics_renewal.count_batches(batch_size, total_steps) == batches
+
+
+def test_gap_between_the_modes_is_described_with_both():
+    line = statistics_renewal.describe_gap(0.95, 0.339)
+    assert "95.0 %" in line
+    assert "33.9 %" in line
+    assert "--renew_batch_norm_statistics" in line
+
+
+@pytest.mark.parametrize(("trained", "inferred"), [(0.9, 0.85), (0.5, 1.0), (None, 0)])
+def test_small_gap_is_not_described(trained, inferred):
+    assert statistics_renewal.describe_gap(trained, inferred) is None
