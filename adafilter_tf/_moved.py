@@ -115,7 +115,7 @@ MOVED = {
     "serving.signatures": "export.signatures",
     "serving.warmup": "export.warmup",
     "stages": "optim.stages",
-    "training_epochs": "training.training_epochs",
+    "training_epochs": "training.loop",
     "training_run": "runs.training_run",
     "untrusted": "files.untrusted",
     "waiting": "distribution.waiting",

@@ -256,12 +256,12 @@ DEFECTS = (
         "steps=end - start, start_step=0",
         TEST_LOOP,
     ),
-    Defect(LOOP, "start = progress.step", "pass", TEST_LOOP + " runs/test_resume.py"),
+    Defect(LOOP, "start = resume.step", "pass", TEST_LOOP + " runs/test_resume.py"),
     Defect(
-        "training/training_epochs.py",
+        LOOP,
         "-(-start // steps_per_epoch)",
         "(start // steps_per_epoch)",
-        TEST_LOOP + " training/test_training_epochs.py",
+        TEST_LOOP,
     ),
     Defect(
         LOOP,

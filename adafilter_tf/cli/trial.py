@@ -177,7 +177,7 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     finished = training.fit(
         model,
         splits,
-        training_settings.make_procedure(values, values.method, strategy, splits.train),
+        training_settings.make_plan(values, values.method, strategy, splits.train),
         score=score,
         image_options=settings.image_options(values),
         options=settings.training_options(values, len(splits.train)),

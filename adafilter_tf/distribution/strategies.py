@@ -247,7 +247,7 @@ def _connect(cluster: cluster_lib.Cluster) -> tf.distribute.Strategy:
     )
     others = [address for address in cluster.addresses if address != own]
     try:
-        with waiting.name_the_missing(others):
+        with waiting.report_missing_workers(others):
             return tf.distribute.MultiWorkerMirroredStrategy()
     except (tf.errors.OpError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:300]

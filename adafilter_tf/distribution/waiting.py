@@ -20,7 +20,9 @@ _MAX_NAMES = 5
 
 
 @contextlib.contextmanager
-def name_the_missing(addresses: Sequence[str], every: float = _SECONDS) -> Iterator:
+def report_missing_workers(
+    addresses: Sequence[str], every: float = _SECONDS
+) -> Iterator:
     """A context in which standard error says who is missing; Ctrl-C ends it at once.
 
     Args:

@@ -66,13 +66,13 @@ class Workers:
         """Whether this process is the one that leaves artefacts."""
         return self.index == 0
 
-    def any(self, *answers: bool) -> tuple[bool, ...]:
+    def any_worker(self, *answers: bool) -> tuple[bool, ...]:
         """Returns for each question whether any worker says yes."""
         if self.count == 1:
             return answers
         return tuple(bool(total) for total in self._sum([int(a) for a in answers]))
 
-    def ask_chief(self, function: Callable[[], Any]) -> Any:
+    def broadcast_from_chief(self, function: Callable[[], Any]) -> Any:
         """Returns what a function gives on the chief, where alone it is called.
 
         Args:
@@ -113,7 +113,7 @@ class Workers:
         Raises:
             RunError: The failure, or that another worker has one.
         """
-        (ended,) = self.any(failure is not None)
+        (ended,) = self.any_worker(failure is not None)
         if failure is not None:
             raise failure
         if ended:

@@ -43,6 +43,13 @@ class OptimizerOptions:
     layer_decay: float = 1.0
 
 
+def scale_rates(options: OptimizerOptions, factor: float) -> OptimizerOptions:
+    """Returns the options with all learning rates multiplied by a factor."""
+    rates = ("learning_rate", "head_learning_rate", "gate_learning_rate")
+    scaled = {name: factor * getattr(options, name) for name in rates}
+    return dataclasses.replace(options, **scaled)
+
+
 class GroupOptimizer(keras.optimizers.MultiOptimizer):
     """A `MultiOptimizer` that leaves the trained weights in the model.
 
@@ -136,8 +143,15 @@ def create_optimizer(
         make_schedule: Gives the learning rate, see `cosine_schedule`.
 
     Raises:
-        UsageError: When `layer_decay` finds a single block.
+        UsageError: When `layer_decay` finds a single block, or gradients are
+            accumulated over more steps than there are.
     """
+    if total_steps < options.accumulation_steps:
+        raise errors.UsageError(
+            f"Received --accumulation_steps={options.accumulation_steps} for "
+            f"{total_steps} steps of training, which would update nothing; train "
+            "for more epochs or accumulate fewer steps."
+        )
 
     def schedule(learning_rate):
         return make_schedule(learning_rate, options, total_steps)

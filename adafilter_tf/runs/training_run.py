@@ -14,6 +14,7 @@ from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
+from adafilter_tf.optim import optimizers
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
 from adafilter_tf.training import checkpointing, statistics_renewal
 from adafilter_tf.training.callbacks import checkpoint, stopwatch, validation
@@ -49,7 +50,7 @@ def train(
     model: keras.Model,
     splits: Splits,
     folder: run_dir.RunDir,
-    procedure: training.Procedure,
+    plan: training.TrainingPlan,
     *,
     method: str,
     image_options: dict,
@@ -67,7 +68,7 @@ def train(
         model: Made in its strategy's scope.
         splits: Train, validation and test examples.
         folder: Of the run; a checkpoint found there is resumed.
-        procedure: Stages of the training.
+        plan: Stages of the training.
         method: Name that the checkpoints carry.
         image_options: `image_size`, `channels` and `crop_fraction`.
         options: Length and batches.
@@ -88,7 +89,7 @@ def train(
         RunError: When a checkpoint is of another run or cannot be written.
     """
     num_classes = len(splits.train.class_names)
-    workers.ask_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
+    workers.broadcast_from_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
     score = evaluation.create_scorer(
         model, **image_options, batch_size=options.batch_size
     )
@@ -128,10 +129,10 @@ def train(
             workers=workers,
         )
         found = fit(
-            _slow_down(procedure, info.rollbacks),
+            _slow_down(plan, info.rollbacks),
             callbacks=callbacks,
             stopper=stopper,
-            progress=training.Progress(path, info.step, folder.checkpoints, workers),
+            resume=training.ResumePoint(path, info.step, folder.checkpoints, workers),
         )
         return found, clock, info.rollbacks
 
@@ -139,13 +140,13 @@ def train(
         finished, clock, rollbacks = _attempt_until_finite(
             attempt, folder, model, info, safety, workers
         )
-        (is_asked,) = workers.any(asked.is_requested())
+        (is_asked,) = workers.any_worker(asked.is_requested())
         if is_asked:
             raise errors.Preempted(
                 "Asked to end; all steps are taken and saved. The same command goes on "
                 "there."
             )
-    workers.ask_chief(lambda: model_file.save_model(model, folder.model))
+    workers.broadcast_from_chief(lambda: model_file.save_model(model, folder.model))
     tested = score(splits.test.paths)
     sample = _sample(splits.train, options.seed)
     finished |= training.measure_split(score, sample, "train")
@@ -178,7 +179,7 @@ def train(
         batch_size=options.batch_size,
         workers=workers,
     )
-    workers.ask_chief(lambda: atomic.write_json(folder.metrics, metrics))
+    workers.broadcast_from_chief(lambda: atomic.write_json(folder.metrics, metrics))
     return metrics
 
 
@@ -245,10 +246,8 @@ def _attempt_until_finite(attempt, folder, model, info, safety, workers):
             )
 
 
-def _slow_down(procedure: training.Procedure, rollbacks: int) -> training.Procedure:
+def _slow_down(plan: training.TrainingPlan, rollbacks: int) -> training.TrainingPlan:
     if not rollbacks:
-        return procedure
-    slower = functools.partial(
-        procedure.compile, rate_factor=ROLLBACK_FACTOR**rollbacks
-    )
-    return dataclasses.replace(procedure, compile=slower)
+        return plan
+    slower = optimizers.scale_rates(plan.optimizer, ROLLBACK_FACTOR**rollbacks)
+    return dataclasses.replace(plan, optimizer=slower)

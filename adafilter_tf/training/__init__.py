@@ -1,10 +1,11 @@
 """Training: steps, checkpoints, callbacks, logs."""
 
 from adafilter_tf.training.loop import (
-    Procedure,
-    Progress,
+    ResumePoint,
     TrainingOptions,
+    TrainingPlan,
     compile_model,
+    compile_stage,
     count_parameters,
     create_renewal,
     fit,
@@ -13,10 +14,11 @@ from adafilter_tf.training.loop import (
 )
 
 __all__ = [
-    "Procedure",
-    "Progress",
+    "ResumePoint",
     "TrainingOptions",
+    "TrainingPlan",
     "compile_model",
+    "compile_stage",
     "count_parameters",
     "create_renewal",
     "fit",

@@ -73,7 +73,7 @@ def save_checkpoint(
     # Each worker has a part of what the metrics counted; reading them adds it up.
     metrics = [keras.ops.convert_to_numpy(value) for value in model.metrics_variables]
     target = pathlib.Path(folder) / _name(info.step)
-    workers.ask_chief(lambda: _write(target, model, metrics, info, keep))
+    workers.broadcast_from_chief(lambda: _write(target, model, metrics, info, keep))
 
 
 def _write(target, model, metrics, info, keep) -> None:
@@ -158,7 +158,7 @@ def find_checkpoint(
     Raises:
         RunError: When the checkpoint belongs to another method or number of classes.
     """
-    found = workers.ask_chief(lambda: _find(folder, method, num_classes))
+    found = workers.broadcast_from_chief(lambda: _find(folder, method, num_classes))
     if found is None:
         return None
     path, fields = found
@@ -190,7 +190,7 @@ def load_checkpoint(
         RunError: When the checkpoint belongs to another architecture.
     """
     variables = _variables(model)
-    arrays = workers.ask_chief(lambda: load_arrays(path / "arrays.npz"))
+    arrays = workers.broadcast_from_chief(lambda: load_arrays(path / "arrays.npz"))
     expected = [(tuple(each.shape), str(each.dtype)) for each in variables]
     if expected != [(array.shape, str(array.dtype)) for array in arrays]:
         raise errors.RunError(
@@ -225,7 +225,7 @@ def load_metrics(
     path: pathlib.Path, model: keras.Model, workers: Workers = workers_lib.ALONE
 ) -> None:
     """Gives a model's metrics what they had counted of the checkpoint's epoch."""
-    arrays = workers.ask_chief(lambda: load_arrays(path / "metrics.npz"))
+    arrays = workers.broadcast_from_chief(lambda: load_arrays(path / "metrics.npz"))
     expected = [tuple(value.shape) for value in model.metrics_variables]
     if [array.shape for array in arrays] == expected:
         for variable, array in zip(model.metrics_variables, arrays, strict=True):

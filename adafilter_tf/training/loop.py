@@ -4,6 +4,8 @@ import contextlib
 import dataclasses
 import functools
 import pathlib
+import re
+import sys
 from collections.abc import Callable, Sequence
 
 import keras
@@ -17,13 +19,12 @@ from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.distribution import keras_multi_worker
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.evaluation import gate_statistics
-from adafilter_tf.models import batch_norm_statistics
-from adafilter_tf.optim import ema, losses, stages
+from adafilter_tf.models import batch_norm_statistics, graph
+from adafilter_tf.optim import ema, losses, optimizers, stages
 from adafilter_tf.training import (
     checkpointing,
     feature_cache,
     statistics_renewal,
-    training_epochs,
 )
 from adafilter_tf.training.callbacks import early_stopping, epoch_metrics
 
@@ -60,30 +61,33 @@ class TrainingOptions:
 
 
 @dataclasses.dataclass(frozen=True)
-class Procedure:
+class TrainingPlan:
     """How a model is trained, whatever the method.
 
     Attributes:
-        stages: Parts of the training.
-        compile: (model, *, steps, start_step) that compiles it for the stage that has
-            `steps` steps after `start_step` earlier ones.
+        stages: Parts of the training, in order.
+        optimizer: Rates and kinds of every stage's optimizer.
+        loss: See `losses.create_loss`; None for the plain cross-entropy.
+        jit_compile: Whether XLA compiles the training step.
         finish: See `methods.Method`; None leaves the weights of the last step.
     """
 
     stages: tuple[stages.Stage, ...]
-    compile: Callable[..., None]
+    optimizer: optimizers.OptimizerOptions
+    loss: keras.losses.Loss | None = None
+    jit_compile: bool = False
     finish: Callable[..., dict] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
-class Progress:
-    """Where a training stands and where it keeps what it needs to go on.
+class ResumePoint:
+    """Where a training starts, and where it keeps what a later resume needs.
 
     Attributes:
         checkpoint: Folder of the checkpoint to start from; None starts at step 0.
-        step: Of that checkpoint.
+        step: Step of that checkpoint.
         stage_ends: Folder for the weights at the end of stages; None keeps none.
-        workers: Of the run; the chief reads and writes these files.
+        workers: The run's workers; the chief reads and writes these files.
     """
 
     checkpoint: pathlib.Path | None = None
@@ -103,7 +107,7 @@ def compile_model(
 
     Args:
         model: Pixels to logits [B, K].
-        optimizer: See `optimization.create_optimizer`.
+        optimizer: See `optimizers.create_optimizer`.
         jit_compile: Whether XLA compiles the training step.
         loss: See `losses.create_loss`; None for the plain cross-entropy.
     """
@@ -117,6 +121,30 @@ def compile_model(
     # Other backends' models have no strategy.
     if distribution.is_multi_worker(getattr(model, "distribute_strategy", None)):
         keras_multi_worker.adapt(model)
+
+
+def compile_stage(
+    model: keras.Model, plan: TrainingPlan, *, steps: int, start_step: int = 0
+) -> None:
+    """Compiles a model for one stage of its plan, in its strategy's scope.
+
+    Args:
+        model: Pixels, or features of its frozen layers, to logits [B, K].
+        plan: Optimizer and loss.
+        steps: Length of the stage, and of the learning rate's schedule.
+        start_step: Steps that earlier stages took.
+
+    Raises:
+        UsageError: See `optimizers.create_optimizer`.
+    """
+    with model.distribute_strategy.scope():
+        optimizer = optimizers.create_optimizer(
+            plan.optimizer,
+            total_steps=steps,
+            start_step=start_step,
+            blocks=graph.assign_blocks(model),
+        )
+        compile_model(model, optimizer, loss=plan.loss, jit_compile=plan.jit_compile)
 
 
 def _create_variables(model: keras.Model) -> None:
@@ -138,7 +166,7 @@ def _create_variables(model: keras.Model) -> None:
 def fit(
     model: keras.Model,
     splits: Splits,
-    procedure: Procedure,
+    plan: TrainingPlan,
     *,
     score: Callable[..., evaluation.Outputs],
     image_options: dict,
@@ -146,7 +174,7 @@ def fit(
     augmentation: augmentation_lib.Augmentation,
     callbacks: Sequence[keras.callbacks.Callback],
     stopper: early_stopping.EarlyStopping | None = None,
-    progress: Progress = Progress(),  # noqa: B008 - frozen
+    resume: ResumePoint = ResumePoint(),  # noqa: B008 - frozen
     renewal: statistics_renewal.StatisticsRenewal | None = None,
     quiet: bool = False,
 ) -> dict:
@@ -155,41 +183,41 @@ def fit(
     Args:
         model: Made in its strategy's scope.
         splits: Train and validation are used.
-        procedure: Stages of the training.
-        score: Made by `evaluation.create_scorer`; for `procedure.finish`.
+        plan: Stages of the training.
+        score: Made by `evaluation.create_scorer`; for `plan.finish`.
         image_options: `image_size`, `channels` and `crop_fraction`.
         options: Length and batches.
         augmentation: Of the training images.
         callbacks: Of every stage.
         stopper: One of the callbacks, which takes part in the last stage.
-        progress: Where to start.
+        resume: Where to start.
         renewal: Gives the final weights batch norm statistics; None for one made here,
             if `options` asks for it.
         quiet: Whether nothing is printed meanwhile.
 
     Returns:
-        What `stopper` and `procedure.finish` found out; `last_epoch_accuracy`, of the
+        What `stopper` and `plan.finish` found out; `last_epoch_accuracy`, of the
         batches of the last epoch in training mode, if this call trained one.
 
     Raises:
         RunError: When the loss is not finite or an image is gone.
         UsageError: When there are fewer epochs than stages, or no frozen features.
     """
-    ends, start, parts, found = [], 0, procedure.stages, {}
+    ends, start, parts, found = [], 0, plan.stages, {}
     accuracy = None
     if options.cache_frozen_features and len(parts) > 1:
         raise errors.UsageError(
             "Received --cache_frozen_features for a method of several stages, each "
             "with other frozen layers; leave it out."
         )
-    checkpoint = progress.checkpoint
+    checkpoint = resume.checkpoint
     renewal = renewal or create_renewal(model, splits.train, image_options, options)
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
-        if progress.step > end:
-            path = progress.stage_ends / f"stage_{index}.npz"
+        if resume.step > end:
+            path = resume.stage_ends / f"stage_{index}.npz"
             load = functools.partial(checkpointing.load_arrays, path)
-            ends.append(progress.workers.ask_chief(load))
+            ends.append(resume.workers.broadcast_from_chief(load))
             start = end
             continue
         parts[index].begin(model)
@@ -197,14 +225,12 @@ def fit(
         trained, read = feature_cache.prepare(
             model, splits.train, image_options, options, augmentation
         )
-        procedure.compile(trained, steps=end - start, start_step=start)
+        compile_stage(trained, plan, steps=end - start, start_step=start)
         if checkpoint is not None:
-            checkpointing.load_checkpoint(checkpoint, trained, progress.workers)
+            checkpointing.load_checkpoint(checkpoint, trained, resume.workers)
             checkpoint = None
-            logging.info(
-                "Resuming at step %d of %d.", progress.step, options.total_steps
-            )
-            start = progress.step
+            logging.info("Resuming at step %d of %d.", resume.step, options.total_steps)
+            start = resume.step
         stops = stopper if index + 1 == len(parts) else None
         if stops:
             stops.begin(start)
@@ -216,7 +242,7 @@ def fit(
                 end,
                 strategy=model.distribute_strategy,
                 options=options,
-                progress=progress,
+                resume=resume,
                 callbacks=callbacks,
                 stopper=stops,
                 quiet=quiet,
@@ -228,14 +254,14 @@ def fit(
         renewal and renewal.renew()
         if index + 1 < len(parts):
             ends.append(model.get_weights())
-            if progress.stage_ends is not None:
-                path = progress.stage_ends / f"stage_{index}.npz"
+            if resume.stage_ends is not None:
+                path = resume.stage_ends / f"stage_{index}.npz"
                 save = functools.partial(checkpointing.save_arrays, path, ends[-1])
-                progress.workers.ask_chief(save)
+                resume.workers.broadcast_from_chief(save)
         start = end
     if accuracy is not None:
         found = {**found, "last_epoch_accuracy": accuracy}
-    if procedure.finish is None:
+    if plan.finish is None:
         return found
 
     def measure() -> dict:
@@ -243,7 +269,7 @@ def fit(
         return evaluation.measure(score(splits.validation.paths).logits, labels)
 
     renew = renewal.renew if renewal else lambda: None
-    return {**found, **procedure.finish(model, ends, measure, renew)}
+    return {**found, **plan.finish(model, ends, measure, renew)}
 
 
 def create_renewal(
@@ -274,7 +300,7 @@ def _fit_momentum(model, options: TrainingOptions, steps: int):
 
 
 def _train_stage(
-    model, read, start, end, *, strategy, options, progress, callbacks, stopper, quiet
+    model, read, start, end, *, strategy, options, resume, callbacks, stopper, quiet
 ) -> float | None:
     """Takes the steps of a stage, epoch by epoch, or fewer if `stopper` says so.
 
@@ -283,7 +309,7 @@ def _train_stage(
     """
     per_epoch = options.steps_per_epoch
     accuracy = None
-    for steps in training_epochs.split_at_epoch(start, end, per_epoch):
+    for steps in split_at_epoch(start, end, per_epoch):
         if stopper and stopper.has_stopped():
             break
         make_dataset = functools.partial(
@@ -294,8 +320,8 @@ def _train_stage(
         )
         first = []
         if steps.start % per_epoch:
-            first = [epoch_metrics.EpochMetrics(progress.checkpoint, progress.workers)]
-        history = training_epochs.fit_steps(
+            first = [epoch_metrics.EpochMetrics(resume.checkpoint, resume.workers)]
+        history = fit_steps(
             model,
             distribution.distribute(strategy, options.batch_size, make_dataset),
             steps,
@@ -305,6 +331,66 @@ def _train_stage(
         )
         accuracy = float(history.history["accuracy"][-1])
     return accuracy
+
+
+def split_at_epoch(start: int, end: int, steps_per_epoch: int) -> list[range]:
+    """Returns the rest of an epoch that was cut off, and the whole epochs after it.
+
+    Args:
+        start: Number of steps before the first one.
+        end: Number of steps after the last one.
+        steps_per_epoch: Steps between two validations.
+    """
+    whole = min(end, -(-start // steps_per_epoch) * steps_per_epoch)
+    return [steps for steps in (range(start, whole), range(whole, end)) if steps]
+
+
+def fit_steps(
+    model: keras.Model,
+    dataset: tf.data.Dataset,
+    steps: range,
+    *,
+    steps_per_epoch: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    quiet: bool,
+) -> keras.callbacks.History:
+    """Takes steps that `split_at_epoch` gave.
+
+    Args:
+        model: Compiled.
+        dataset: The batches of these steps.
+        steps: Their numbers.
+        steps_per_epoch: Steps between two validations.
+        callbacks: Of the training.
+        quiet: Whether nothing is printed meanwhile.
+
+    Returns:
+        Losses and metrics of each epoch.
+
+    Raises:
+        RunError: When an image is gone.
+    """
+    # A bar that redraws itself would fill a log file with its frames.
+    verbose = 1 if sys.stdout.isatty() else 2
+    try:
+        return model.fit(
+            dataset,
+            epochs=steps.stop // steps_per_epoch,
+            steps_per_epoch=min(steps_per_epoch, len(steps)),
+            initial_epoch=steps.start // steps_per_epoch,
+            callbacks=callbacks,
+            shuffle=False,  # the data set's order is its own
+            verbose=0 if quiet else verbose,
+        )
+    except tf.errors.NotFoundError as error:
+        missing = re.search(r"([^\n{}]+); No such file", str(error))
+        if missing is None:
+            raise
+        raise errors.RunError(
+            f"The image {missing.group(1).strip()} was there when the run began and is "
+            "gone; put it back and give the same command again: it goes on from the "
+            "last checkpoint."
+        ) from error
 
 
 def count_parameters(model: keras.Model) -> dict[str, int]:

@@ -21,7 +21,7 @@ def addresses():
 
 def test_the_missing_are_named_until_all_are_there(addresses, capfd):
     handler = signal.getsignal(signal.SIGINT)
-    with waiting.name_the_missing(addresses, every=0.1):
+    with waiting.report_missing_workers(addresses, every=0.1):
         assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL
         said, deadline = "", time.monotonic() + 60
         while said.count("\n") < 2:

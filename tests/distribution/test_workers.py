@@ -37,8 +37,8 @@ def catch(function):
         return [type(error).__name__, str(error)]
 
 content = {"text": chr(0xdcff) + "é", "arrays": [np.arange(5, dtype=np.float16)]}
-received = team.ask_chief(lambda: content)
-large = team.ask_chief(lambda: np.arange(2**24 + 3, dtype=np.int32))
+received = team.broadcast_from_chief(lambda: content)
+large = team.broadcast_from_chief(lambda: np.arange(2**24 + 3, dtype=np.int32))
 def lose():
     with team.report_lost():
         if own == 1:
@@ -49,19 +49,19 @@ def lose():
                 time.sleep(0.05)
             os._exit(0)
         heard.touch()
-        team.any(False)
+        team.any_worker(False)
 
 print(json.dumps({
     "index": own,
     "is_chief": team.is_chief,
-    "any": [team.any(own == 0, own == 1, False), team.any(False)],
+    "any": [team.any_worker(own == 0, own == 1, False), team.any_worker(False)],
     "text": received["text"],
     "array": received["arrays"][0].tolist(),
     "dtype": str(received["arrays"][0].dtype),
     "large": bool(np.array_equal(large, np.arange(2**24 + 3))),
-    "nothing": team.ask_chief(lambda: None),
-    "full": catch(lambda: team.ask_chief(lambda: fail(FULL))),
-    "failure": catch(lambda: team.ask_chief(
+    "nothing": team.broadcast_from_chief(lambda: None),
+    "full": catch(lambda: team.broadcast_from_chief(lambda: fail(FULL))),
+    "failure": catch(lambda: team.broadcast_from_chief(
         lambda: fail(errors.NonFiniteError(f"said by {own}")))),
     "together": catch(lambda: team.end_together(
         errors.UsageError("own fault") if own == 1 else None)),
@@ -108,9 +108,9 @@ def test_two_workers_agree(tmp_path):
 def test_one_process_answers_itself():
     alone = workers.Workers()
     assert alone.is_chief
-    assert alone.any(True, False) == (True, False)
+    assert alone.any_worker(True, False) == (True, False)
     array = np.arange(3)
-    assert alone.ask_chief(lambda: array) is array
+    assert alone.broadcast_from_chief(lambda: array) is array
     alone.end_together(None)
     with pytest.raises(errors.RunError, match="own fault"):
         alone.end_together(errors.RunError("own fault"))

@@ -185,7 +185,7 @@ def test_resume_before_the_best_epoch_forgets_it(tmp_path, monkeypatch):
     assert model.restored == 10
 
 
-def fit(few_digits, folder, progress, callbacks=()):
+def fit(few_digits, folder, resume, callbacks=()):
     """Everything at once: accumulation, average, depth, weights, early stopping."""
     keras.utils.set_random_seed(1)
     model = adafilter.build(tiny_resnet(channels=1), 10, gate_units=4)
@@ -194,23 +194,17 @@ def fit(few_digits, folder, progress, callbacks=()):
         "validation_loss", 9, folder / "best", folder
     )
 
-    def compile_model(model, *, steps, start_step):
-        options = optimizers.OptimizerOptions(
+    plan = training.TrainingPlan(
+        stages.train_all(),
+        optimizers.OptimizerOptions(
             "sgd", 0.1, 0.1, ema_decay=0.5, accumulation_steps=3, layer_decay=0.5
-        )
-        optimizer = optimizers.create_optimizer(
-            options,
-            total_steps=steps,
-            start_step=start_step,
-            blocks=graph.assign_blocks(model),
-        )
-        loss = losses.create_loss([1.0] * 9 + [2.0], 0.1)
-        training.compile_model(model, optimizer, jit_compile=False, loss=loss)
-
+        ),
+        losses.create_loss([1.0] * 9 + [2.0], 0.1),
+    )
     found = training.fit(
         model,
         few_digits,
-        training.Procedure(stages.train_all(), compile_model),
+        plan,
         score=score,
         image_options=IMAGES,
         options=training.TrainingOptions(4, 2, 8, seed=3, cache="none", log_every=50),
@@ -221,7 +215,7 @@ def fit(few_digits, folder, progress, callbacks=()):
             *callbacks,
         ],
         stopper=stopper,
-        progress=progress,
+        resume=resume,
         quiet=True,
     )
     return model, found
@@ -232,13 +226,13 @@ def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path):
     often = checkpoint.CheckpointOptions(checkpoint_steps=1, keep_checkpoints=9)
     keep = checkpoint.Checkpoint(tmp_path, info, stopwatch.Stopwatch(), often)
     whole, found = fit(
-        few_digits, tmp_path, training.Progress(stage_ends=tmp_path), [keep]
+        few_digits, tmp_path, training.ResumePoint(stage_ends=tmp_path), [keep]
     )
     assert found["best_step"] in (2, 4, 6, 8)
     for step in (1, 4, 7):
         path = tmp_path / f"step_{step:09d}"
-        progress = training.Progress(path, step, tmp_path)
-        resumed, again = fit(few_digits, tmp_path, progress)
+        resume = training.ResumePoint(path, step, tmp_path)
+        resumed, again = fit(few_digits, tmp_path, resume)
         assert again == found
         for one, other in zip(whole.weights, resumed.weights, strict=True):
             assert np.array_equal(one.numpy(), other.numpy()), (step, one.path)

@@ -10,8 +10,9 @@ from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data.augmentation import Augmentation
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.methods import METHODS
+from adafilter_tf.optim import optimizers
 from adafilter_tf.training import feature_cache
-from tests.conftest import compile_sgd, tiny_resnet
+from tests.conftest import tiny_resnet
 
 IMAGES = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
 OPTIONS = training.TrainingOptions(
@@ -36,9 +37,11 @@ def train(examples, method, cached, augmentation=None, **hyperparameters):
     training.fit(
         model,
         Splits(examples, examples, examples),
-        training.Procedure(
+        training.TrainingPlan(
             METHODS[method].stages(),
-            compile=lambda model, steps, start_step: compile_sgd(model, steps),
+            optimizers.OptimizerOptions(
+                "sgd", 0.05, 0.05, 0.01, weight_decay=1e-3, warmup_fraction=0.0
+            ),
         ),
         score=evaluation.create_scorer(model, **IMAGES, batch_size=4),
         image_options=IMAGES,

@@ -37,12 +37,7 @@ TWO_STAGES = (
 )
 
 
-def compile_stage(model, *, steps, start_step):
-    options = optimizers.OptimizerOptions("sgd", 0.1, 0.1, 0.01, 0.0, 0.0)
-    optimizer = optimizers.create_optimizer(
-        options, total_steps=steps, start_step=start_step
-    )
-    training.compile_model(model, optimizer, jit_compile=False)
+OPTIMIZER = optimizers.OptimizerOptions("sgd", 0.1, 0.1, 0.01, 0.0, 0.0)
 
 
 def fit(
@@ -50,7 +45,7 @@ def fit(
     *,
     finish=None,
     callbacks=(),
-    progress=None,
+    resume=None,
     parts=TWO_STAGES,
     momentum=0.9,
     **options,
@@ -62,13 +57,13 @@ def fit(
     found = training.fit(
         model,
         few_digits,
-        training.Procedure(parts, compile_stage, finish),
+        training.TrainingPlan(parts, OPTIMIZER, finish=finish),
         score=evaluation.create_scorer(model, **IMAGES, batch_size=8),
         image_options=IMAGES,
         options=dataclasses.replace(OPTIONS, **options),
         augmentation=augmentation.Augmentation(),
         callbacks=callbacks,
-        progress=progress or training.Progress(),
+        resume=resume or training.ResumePoint(),
     )
     return model, found
 
@@ -126,10 +121,10 @@ def test_resume_at_any_step_ends_with_the_same_weights(few_digits, tmp_path, ste
     info = checkpointing.CheckpointInfo(0, "fine_tuning", 10, 0.0)
     often = checkpoint.CheckpointOptions(checkpoint_steps=1, keep_checkpoints=9)
     keep = checkpoint.Checkpoint(tmp_path, info, stopwatch.Stopwatch(), often)
-    progress = training.Progress(stage_ends=tmp_path)
-    whole, _ = fit(few_digits, finish=finish, callbacks=[keep], progress=progress)
-    progress = training.Progress(tmp_path / f"step_{step:09d}", step, tmp_path)
-    resumed, _ = fit(few_digits, finish=finish, progress=progress)
+    resume = training.ResumePoint(stage_ends=tmp_path)
+    whole, _ = fit(few_digits, finish=finish, callbacks=[keep], resume=resume)
+    resume = training.ResumePoint(tmp_path / f"step_{step:09d}", step, tmp_path)
+    resumed, _ = fit(few_digits, finish=finish, resume=resume)
     for one, other in zip(whole.weights, resumed.weights, strict=True):
         assert np.array_equal(one.numpy(), other.numpy()), one.path
     for one, other in zip(*ends, strict=True):

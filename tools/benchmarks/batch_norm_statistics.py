@@ -58,7 +58,7 @@ def measure(arguments: list[str], *, randomize: bool = False) -> dict[str, float
     found = training.fit(
         model,
         splits,
-        training_settings.make_procedure(
+        training_settings.make_plan(
             values, values.method, tf.distribute.get_strategy(), splits.train
         ),
         score=score,

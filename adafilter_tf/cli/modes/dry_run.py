@@ -73,10 +73,10 @@ def _try_method(method: str, splits: Splits) -> str:
     model = settings.build_model(
         FLAGS, method, len(splits.train.class_names), strategy=strategy
     )
-    procedure = training_settings.make_procedure(FLAGS, method, strategy, splits.train)
+    plan = training_settings.make_plan(FLAGS, method, strategy, splits.train)
     options = settings.training_options(FLAGS, len(splits.train))
-    procedure.stages[-1].begin(model)
-    procedure.compile(model, steps=options.total_steps, start_step=0)
+    plan.stages[-1].begin(model)
+    training.compile_stage(model, plan, steps=options.total_steps)
     times = _StepTimes()
     model.fit(
         make_dataset(splits.train, 2), verbose=0, shuffle=False, callbacks=[times]

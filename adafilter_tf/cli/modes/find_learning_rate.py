@@ -7,11 +7,12 @@ import keras
 import tensorflow as tf
 from absl import flags
 
-from adafilter_tf import errors
+from adafilter_tf import errors, training
 from adafilter_tf.cli import settings, training_settings
 from adafilter_tf.cli.modes import dry_run
 from adafilter_tf.data.integrity import verification
-from adafilter_tf.optim import lr_finder
+from adafilter_tf.models import graph
+from adafilter_tf.optim import lr_finder, optimizers
 
 FLAGS = flags.FLAGS
 
@@ -42,15 +43,16 @@ def run() -> None:
     model = settings.build_model(
         FLAGS, FLAGS.method, len(splits.train.class_names), strategy=strategy
     )
-    procedure = training_settings.make_procedure(
-        FLAGS, FLAGS.method, strategy, splits.train
-    )
-    procedure.stages[-1].begin(model)
-    procedure.compile(
-        model,
-        steps=steps,
-        start_step=0,
+    plan = training_settings.make_plan(FLAGS, FLAGS.method, strategy, splits.train)
+    plan.stages[-1].begin(model)
+    optimizer = optimizers.create_optimizer(
+        plan.optimizer,
+        total_steps=steps,
+        blocks=graph.assign_blocks(model),
         make_schedule=functools.partial(_rise, peak=FLAGS.learning_rate),
+    )
+    training.compile_model(
+        model, optimizer, loss=plan.loss, jit_compile=plan.jit_compile
     )
     losses = lr_finder.BatchLosses()
     dataset = dry_run.make_dataset(splits.train, steps)

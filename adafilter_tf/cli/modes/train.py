@@ -49,7 +49,7 @@ def run() -> None:
             )
         ]
         # The others wait, so that all of them end as the chief does.
-        team.ask_chief(lambda: _export(folder, metrics))
+        team.broadcast_from_chief(lambda: _export(folder, metrics))
 
 
 def _apply_recipe(team: workers.Workers) -> None:
@@ -62,7 +62,7 @@ def _apply_recipe(team: workers.Workers) -> None:
         print(settings.apply_recipe(FLAGS, examples.train))
         return {name: FLAGS[name].value for name in flagfile.recorded_names()}
 
-    for name, value in team.ask_chief(apply).items():
+    for name, value in team.broadcast_from_chief(apply).items():
         if not FLAGS[name].present:
             FLAGS[name].value = value
 
@@ -77,7 +77,7 @@ def _claim(
         held.enter_context(run_dir.claim(folder, own))
         return own
 
-    of_chief = team.ask_chief(claim)
+    of_chief = team.broadcast_from_chief(claim)
     different = set(own.splitlines()) ^ set(of_chief.splitlines())
     failure = None
     if different:
@@ -101,7 +101,7 @@ def _export(folder: run_dir.RunDir, metrics: list[dict]) -> None:
 def _train_method(
     method: str, examples: Splits, folder: run_dir.RunDir, strategy, team
 ) -> dict:
-    done = team.ask_chief(lambda: _read_metrics(folder))
+    done = team.broadcast_from_chief(lambda: _read_metrics(folder))
     if done is not None:
         logging.info("The run in %s is complete.", folder.root)
         return done
@@ -114,7 +114,7 @@ def _train_method(
         model,
         examples,
         folder,
-        training_settings.make_procedure(FLAGS, method, strategy, examples.train),
+        training_settings.make_plan(FLAGS, method, strategy, examples.train),
         method=method,
         image_options=settings.image_options(FLAGS),
         options=settings.training_options(FLAGS, len(examples.train)),
@@ -143,7 +143,7 @@ def _read_metrics(folder: run_dir.RunDir) -> dict | None:
 
 def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
     """Returns the chief's splits once this worker has their images, too."""
-    parts = team.ask_chief(lambda: dataclasses.asdict(_load_splits(folder)))
+    parts = team.broadcast_from_chief(lambda: dataclasses.asdict(_load_splits(folder)))
     examples = Splits(
         **{
             name: Examples(**{key: tuple(of) for key, of in part.items()})

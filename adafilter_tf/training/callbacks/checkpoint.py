@@ -77,13 +77,13 @@ class Checkpoint(keras.callbacks.Callback):
             return
         step = self._start + batch + 1
         is_due = self._workers.is_chief and self._is_due(step)
-        is_due, is_last = self._workers.any(is_due, self._is_preempted())
+        is_due, is_last = self._workers.any_worker(is_due, self._is_preempted())
         if is_due or is_last:
             self._save(step, is_last)
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the checkpoint of the step that was just taken."""
-        (is_last,) = self._workers.any(self._is_preempted())
+        (is_last,) = self._workers.any_worker(self._is_preempted())
         self._save(optimizers.count_steps(self.model.optimizer), is_last)
 
     def _is_due(self, step: int) -> bool:

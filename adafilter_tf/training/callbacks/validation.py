@@ -68,12 +68,12 @@ class Validation(keras.callbacks.Callback):
             return
         if self._path is None:
             return
-        seen = self._workers.ask_chief(lambda: self._read_start(gates))
+        seen = self._workers.broadcast_from_chief(lambda: self._read_start(gates))
         if seen is not None:
             self._start_gates = seen
             return
         self._start_gates = self._score(self._examples.paths).gates
-        self._workers.ask_chief(self._write_start)
+        self._workers.broadcast_from_chief(self._write_start)
         self._look(self._start_gates)
 
     def on_epoch_end(self, epoch, logs=None):

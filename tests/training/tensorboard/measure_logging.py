@@ -94,7 +94,7 @@ def main(folder: str) -> None:
     model = settings.build_model(values, values.method, 10)
     images = settings.image_options(values)
     score = evaluation.create_scorer(model, **images, batch_size=values.batch_size)
-    training_settings.make_procedure(
+    training_settings.make_plan(
         values, values.method, tf.distribute.get_strategy(), splits.train
     ).compile(model, steps=1000, start_step=0)
     validate = validation.Validation(
