@@ -14,7 +14,6 @@ from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
-from adafilter_tf.optim import optimizers
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
 from adafilter_tf.training import checkpointing, statistics_renewal
 from adafilter_tf.training.callbacks import checkpoint, stopwatch, validation
@@ -129,7 +128,7 @@ def train(
             workers=workers,
         )
         found = fit(
-            _slow_down(plan, info.rollbacks),
+            plan.scale_rates(ROLLBACK_FACTOR**info.rollbacks),
             callbacks=callbacks,
             stopper=stopper,
             resume=training.ResumePoint(path, info.step, folder.checkpoints, workers),
@@ -244,10 +243,3 @@ def _attempt_until_finite(attempt, folder, model, info, safety, workers):
                 safety.max_rollbacks,
                 ROLLBACK_FACTOR**rollbacks,
             )
-
-
-def _slow_down(plan: training.TrainingPlan, rollbacks: int) -> training.TrainingPlan:
-    if not rollbacks:
-        return plan
-    slower = optimizers.scale_rates(plan.optimizer, ROLLBACK_FACTOR**rollbacks)
-    return dataclasses.replace(plan, optimizer=slower)

@@ -78,6 +78,11 @@ class TrainingPlan:
     jit_compile: bool = False
     finish: Callable[..., dict] | None = None
 
+    def scale_rates(self, factor: float) -> "TrainingPlan":
+        """Returns the plan with all learning rates multiplied by a factor."""
+        optimizer = optimizers.scale_rates(self.optimizer, factor)
+        return dataclasses.replace(self, optimizer=optimizer)
+
 
 @dataclasses.dataclass(frozen=True)
 class ResumePoint:
