@@ -1,5 +1,9 @@
 """Folders of finished runs, made without training."""
 
+import fcntl
+import os
+import shutil
+
 import numpy as np
 import tensorflow as tf
 from absl import flags
@@ -70,4 +74,26 @@ def make_run(root, *flags_given, method="adafilter", change=None):
     atomic.write_text(folder.labels, "".join(f"{name}\n" for name in COLOURS))
     settings.resolve_defaults(values)
     atomic.write_text(folder.flagfile, flagfile.to_flagfile(values))
+    return folder
+
+
+def make_once(tmp_path_factory, name, make):
+    """A folder that one of the test processes makes and all of them only read.
+
+    Args:
+        tmp_path_factory: Pytest's.
+        name: Of the folder.
+        make: Called with the empty folder by the process that comes first.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # of all processes of this test session
+    folder = root / name
+    with (root / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (root / f"{name}.made").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            (root / f"{name}.made").touch()
     return folder

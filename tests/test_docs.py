@@ -12,6 +12,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
+@pytest.mark.slow
 def test_pages_build_without_a_warning(tmp_path):
     for package in ("mkdocs", "mkdocstrings", "material"):
         if importlib.util.find_spec(package) is None:

@@ -35,10 +35,12 @@ def found(request):
     return found
 
 
+@pytest.mark.slow
 def test_untrained_gates_are_the_pretrained_network(found):
     assert found["pretrained_error"] < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["adafilter", "fine_tuning", "spottune", "lora"])
 def test_a_step_changes_only_what_trains(found, method):
     result = found["methods"][method]

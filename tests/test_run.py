@@ -147,6 +147,7 @@ def test_predict_agrees_with_the_saved_model(finished, command):
     assert differences.max() < 0.05
 
 
+@pytest.mark.slow
 def test_export_writes_the_next_version(finished, command):
     root, _, _ = finished
     code, out, _ = command("--mode=export", f"--output_dir={root / 'run'}")
@@ -187,6 +188,7 @@ def test_model_that_cannot_be_loaded_is_named(finished, command, tmp_path):
     assert [path.name for path in (folder / "export").iterdir()] == ["1"]
 
 
+@pytest.mark.slow
 def test_formats_of_other_runtimes_lie_beside_the_model(finished, command):
     pytest.importorskip("ai_edge_litert")
     root, _, _ = finished
@@ -204,6 +206,7 @@ def test_formats_of_other_runtimes_lie_beside_the_model(finished, command):
     path.unlink()
 
 
+@pytest.mark.slow
 def test_saved_flagfile_repeats_the_run(finished, command, tmp_path):
     root, _, _ = finished
     code, _, _ = command(
@@ -234,6 +237,7 @@ def test_interrupted_run_ends_as_the_uninterrupted_one(finished, command, tmp_pa
             assert np.array_equal(archive[name], value), name
 
 
+@pytest.mark.slow
 def test_baseline_is_trained_on_the_same_split(command, tmp_path):
     images = make_images(tmp_path / "images")
     code, out, _ = command(
@@ -496,6 +500,7 @@ def test_loss_that_is_no_number_ends_the_run_without_a_model(command, tmp_path):
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
+@pytest.mark.slow
 def test_rollback_goes_back_with_half_the_rates_and_ends_at_its_limit(
     command, tmp_path, caplog
 ):
@@ -516,6 +521,7 @@ def test_rollback_goes_back_with_half_the_rates_and_ends_at_its_limit(
     assert not (tmp_path / "run" / "model.keras").exists()
 
 
+@pytest.mark.slow
 def test_rollback_that_helps_ends_with_a_model(command, tmp_path, caplog):
     """At a rate of 1e6 the moving variances overflow, at a quarter they do not."""
     images = make_images(tmp_path / "images")

@@ -184,3 +184,14 @@ def test_files_of_a_step_are_those_of_its_batch(jpegs):
         listed = pipeline.list_batch(jpegs, step, global_batch_size=5, seed=3)
         shown = np.ravel(_which([batch], jpegs))
         assert listed == [jpegs.paths[index] for index in shown]
+
+
+def test_each_batch_is_mixed_by_a_draw_of_its_own(jpegs):
+    """Seven classes of one image each, so that a label tells the share of its image."""
+    own = Examples(jpegs.paths, tuple(range(7)), tuple("abcdefg"))
+    batches = _batches(own, augmentation=Augmentation(mixup_alpha=0.4))
+    shares = [
+        np.round(np.sort(labels.max(axis=1)), 6).tolist() for _, labels in batches
+    ]
+    assert all(0.5 <= share <= 1 for shares_of in shares for share in shares_of)
+    assert len({tuple(of) for of in shares}) == len(shares) > 1

@@ -35,6 +35,25 @@ def test_shares_of_every_class_are_rounded_and_at_least_one():
     assert _counts(made) == [[70, 21, 1], [10, 3, 1], [20, 6, 1]]
 
 
+@pytest.mark.parametrize(("images", "taken"), [(14, 1), (15, 2), (17, 2), (25, 3)])
+def test_share_is_rounded_to_the_nearest_number_and_halves_up(images, taken):
+    """1.4, 1.5, 1.7 and 2.5 images."""
+    made = _make({"all": _examples([images])}, validation=0.1, test=0.1)
+    assert _counts(made) == [[images - 2 * taken], [taken], [taken]]
+
+
+@pytest.mark.parametrize("test_seed", [None, 7])
+def test_each_class_has_a_draw_of_its_own(test_seed):
+    """Images of one number in all classes may be of one scene."""
+    made = _make({"all": _examples([40, 40])}, test_seed=test_seed)
+    for _, part in made.items():
+        first, second = (
+            [path[-7:] for path in part.paths if f"/class{label}/" in path]
+            for label in (0, 1)
+        )
+        assert first != second
+
+
 def test_every_image_is_in_exactly_one_split():
     examples = _examples([17, 23])
     made = _make({"all": examples})

@@ -150,12 +150,12 @@ def test_mutated_files_neither_hang_nor_fail(decode_valid):
         encoded = [encoded, encoded[:end], encoded[:end] + encoded[start:]][
             rng.integers(3)
         ]
-        began = time.perf_counter()
+        began = time.process_time()
         images, valid = decode_valid(tf.constant([encoded, seeds[0]]))
-        slowest = max(slowest, time.perf_counter() - began)
+        slowest = max(slowest, time.process_time() - began)
         flagged += int(not valid[0])
         assert bool(valid[1]) and np.all(np.isfinite(images))
-    assert slowest < 5
+    assert slowest < 5  # seconds of the processor
     assert 100 < flagged < 1000  # some do harm, and not all
 
 
@@ -165,11 +165,11 @@ def test_bomb_is_refused_by_its_header(decode_valid):
     assert 450_000 < len(bomb.numpy()[0]) < 600_000
     decode_valid(tf.constant([encode(noise())]))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    began = time.process_time()
     _, valid = decode_valid(bomb)
-    seconds = time.perf_counter() - began
+    seconds = time.process_time() - began
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert not valid[0]
     assert grown < 50e6
-    # Inflating 510 MB takes seconds; this reads 24 bytes.
+    # Inflating 510 MB takes seconds of the processor; this reads 24 bytes.
     assert seconds < 1

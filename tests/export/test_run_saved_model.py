@@ -23,9 +23,12 @@ SIZES = ((30, 20), (17, 40), (8, 8), (5, 7))
 SOURCE = pathlib.Path(__file__).with_name("run_saved_model.c")
 COMPILER = shutil.which("cc")
 
-pytestmark = pytest.mark.skipif(
-    COMPILER is None, reason="needs a C compiler named cc in the PATH"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        COMPILER is None, reason="needs a C compiler named cc in the PATH"
+    ),
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +39,7 @@ def program(tmp_path_factory):
     command += ["-o", path, f"-I{tf.sysconfig.get_include()}", f"-L{libraries}"]
     command += ["-l:libtensorflow_cc.so.2", "-l:libtensorflow_framework.so.2"]
     command += [f"-Wl,-rpath,{libraries}"]
-    subprocess.run(command, check=True, timeout=120)
+    subprocess.run(command, check=True, timeout=600)
     return path
 
 
@@ -90,7 +93,7 @@ def run_tensors(program, version, names, paths):
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=600,
         env=environment,
     )
 

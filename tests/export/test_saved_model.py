@@ -64,7 +64,7 @@ def python(script, *arguments):
         [sys.executable, "-c", script, *arguments],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -126,6 +126,7 @@ def test_logits_and_class_of_a_coloured_centre_by_hand(tmp_path):
     assert answer["classes"].numpy().tolist() == [b"wild tulip"]
 
 
+@pytest.mark.slow
 def test_loads_where_our_layers_are_not_imported(version, signatures, tmp_path):
     (tmp_path / "image.png").write_bytes(encode(random_images()[0]))
     script = """
@@ -143,6 +144,7 @@ print(json.dumps(answer["logits"].numpy().tolist()))
     np.testing.assert_allclose(logits, expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_saved_model_cli_gives_the_same_as_prediction(model, version, tmp_path):
     paths = [str(tmp_path / f"{i}.jpg") for i in range(len(SIZES))]
     encoded = [encode(image, tf.io.encode_jpeg) for image in random_images()]
@@ -157,7 +159,7 @@ def test_saved_model_cli_gives_the_same_as_prediction(model, version, tmp_path):
         + ["--inputs", f"image_bytes={tmp_path / 'images.npy'}"],
         check=True,
         capture_output=True,
-        timeout=120,
+        timeout=600,
     )
     rows = list(
         prediction.predict_paths(
@@ -221,7 +223,7 @@ export.export_saved_model(model, sys.argv[1], class_names=["a", "b"],
         process = subprocess.run(
             [sys.executable, "-c", script, str(tmp_path), seconds],
             capture_output=True,
-            timeout=120,
+            timeout=600,
         )
         found.append(process.returncode)
         for version in filter(str.isdecimal, os.listdir(tmp_path)):

@@ -39,6 +39,7 @@ def served(tmp_path_factory):
         yield model, ports, root / "images"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["grpc", "rest"])
 def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
     model, ports, images = served
@@ -55,7 +56,7 @@ def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

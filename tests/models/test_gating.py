@@ -375,3 +375,19 @@ def test_model_that_is_not_functional_is_refused():
         pass
 
     assert_refused(Subclassed(), "Received a Subclassed as backbone; it must be a func")
+
+
+def test_convolution_that_a_norm_and_another_layer_read_is_blended_for_both():
+    """By gates of 1 both get what fine-tuning alone would give them."""
+    layers = keras.layers
+    images = keras.Input((4, 4, 3))
+    x = layers.Conv2D(5, 3, padding="same", name="conv")(images)
+    outputs = layers.Add(name="sum")([x, layers.BatchNormalization(name="norm")(x)])
+    plain = randomize(keras.Model(images, outputs))
+    gated = gating.add_gates(plain, gate_policy="all_tuned")
+    kernel = 1.5 * plain.get_layer("conv").kernel.numpy()
+    gated.get_layer("conv").tuned_kernel.assign(kernel)
+    plain.get_layer("conv").kernel.assign(kernel)
+    pixels = random_images(2, 4, 4, 3)
+    np.testing.assert_allclose(gated(pixels), plain(pixels), atol=1e-5)
+    assert {"conv_gate", "norm_gate"} <= {layer.name for layer in gated.layers}

@@ -22,7 +22,7 @@ def answer(tmp_path, monkeypatch):
     def write(code):
         (tmp_path / "pip_audit.py").write_text(code)
         monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-        return audit.audit("requirements.txt", timeout=20)
+        return audit.audit("requirements.txt", timeout=300)
 
     return write
 

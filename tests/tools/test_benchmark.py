@@ -87,6 +87,7 @@ def test_every_stage_of_a_backbone_is_gated_from():
     ]
 
 
+@pytest.mark.slow
 def test_training_and_files_are_measured():
     data = benchmark.run(parse("--sections=training,size")).to_dict()
     assert list(data["train_step_ratio"]) == [
@@ -107,6 +108,7 @@ def test_training_and_files_are_measured():
     assert data["parameters"]["exported"] < data["parameters"]["gated"]
 
 
+@pytest.mark.slow
 def test_inference_is_measured_at_each_batch_size():
     data = benchmark.run(parse("--sections=inference")).to_dict()
     assert list(data["inference_ratio"]) == ["batch_1", "batch_3"]
@@ -124,6 +126,7 @@ def test_share_of_the_gates_that_depend_on_the_image_is_chosen():
     assert data["image_dependent_fraction"]["exported"] == pytest.approx(0.25, abs=0.05)
 
 
+@pytest.mark.slow
 def test_input_is_measured():
     data = benchmark.run(parse("--sections=input")).to_dict()
     assert 0 < data["input_wait_share"] < 1

@@ -48,7 +48,7 @@ def photos(tmp_path_factory):
     return folder
 
 
-def predict(port, paths, *, protocol="grpc", batch_size=16, timeout_s=30, **options):
+def predict(port, paths, *, protocol="grpc", batch_size=16, timeout_s=300, **options):
     spec = {"model": "adafilter", "version": None, "signature": "serving_default"}
     endpoint = serving_endpoint.Endpoint(
         f"127.0.0.1:{port}", protocol, **{**spec, **options}, timeout_s=timeout_s
@@ -66,7 +66,7 @@ def predict(port, paths, *, protocol="grpc", batch_size=16, timeout_s=30, **opti
 
 def run_command(*arguments):
     command = [sys.executable, "-m", "tools.serve_client", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
 @by_protocol
@@ -226,7 +226,7 @@ def call(port, tensor, signature="strict"):
     request.inputs["image_bytes"].CopyFrom(tensor)
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        return stub.Predict(request, timeout=30)
+        return stub.Predict(request, timeout=300)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_servicer_answers_an_empty_batch_by_grpc_alone(ports):
     assert tf.make_ndarray(response.outputs["probabilities"]).shape == (0, 3)
     assert response.model_spec.version.value == 10
 
-    connection = http.client.HTTPConnection("127.0.0.1", ports["rest"], timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", ports["rest"], timeout=300)
     body = json.dumps({"signature_name": "strict", "instances": []})
     connection.request("POST", "/v1/models/adafilter:predict", body)
     answer = connection.getresponse()

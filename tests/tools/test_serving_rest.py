@@ -68,7 +68,7 @@ def write_pngs(folder, *names):
 
 
 def predict(paths, address):
-    endpoint = serving_endpoint.Endpoint(address, **REST, timeout_s=20)
+    endpoint = serving_endpoint.Endpoint(address, **REST, timeout_s=300)
     return serving_prediction.predict_paths(
         paths, endpoint, batch_size=1, max_message_bytes=2**20, top_k=3
     )

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.command_line import call
+
 CONFIG = """
 --mode=compare
 --crop_fraction=1
@@ -19,19 +21,20 @@ validation_fraction=0.02 test_fraction=0.03 epochs=2 steps_per_epoch=2 batch_siz
 """
 
 
-def compare(root, config=CONFIG):
+def write_flags(root, config):
     path = root / "compare.cfg"
     path.write_text(config)
+    return [
+        f"--flagfile={path}",
+        f"--data_dir={root / 'data'}",
+        f"--output_dir={root / 'out'}",
+        "--workers=2",
+    ]
+
+
+def compare(root, config=CONFIG):
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "adafilter_tf.run",
-            f"--flagfile={path}",
-            f"--data_dir={root / 'data'}",
-            f"--output_dir={root / 'out'}",
-            "--workers=2",
-        ],
+        [sys.executable, "-m", "adafilter_tf.run", *write_flags(root, config)],
         capture_output=True,
         text=True,
         check=False,
@@ -50,6 +53,7 @@ def read_results(root):
     return json.loads((root / "out/results.json").read_text())
 
 
+@pytest.mark.slow
 def test_comparison_leaves_tables_plot_and_every_cell(compared):
     root, process = compared
     results = read_results(root)
@@ -71,6 +75,7 @@ def test_comparison_leaves_tables_plot_and_every_cell(compared):
     assert len(list((root / "out/cells").rglob("*.json"))) == 8
 
 
+@pytest.mark.slow
 def test_search_never_sees_the_test_images(compared):
     root, _ = compared
     for path in (root / "out/cells").rglob("*.json"):
@@ -78,6 +83,7 @@ def test_search_never_sees_the_test_images(compared):
         assert ("test_accuracy" in metrics) == ("final" in path.parts)
 
 
+@pytest.mark.slow
 def test_seeds_share_the_test_images_and_the_budget(compared):
     root, _ = compared
     cells = [json.loads(p.read_text()) for p in (root / "out/cells").rglob("*.json")]
@@ -85,6 +91,7 @@ def test_seeds_share_the_test_images_and_the_budget(compared):
     assert all("--steps_per_epoch=2" in cell["flags"] for cell in cells)
 
 
+@pytest.mark.slow
 def test_only_the_missing_cell_is_run_again(compared):
     root, _ = compared
     before = read_results(root)
@@ -98,6 +105,7 @@ def test_only_the_missing_cell_is_run_again(compared):
     assert read_results(root)["tasks"] == before["tasks"]
 
 
+@pytest.mark.slow
 def test_changed_flagfile_names_the_difference_and_overwrites_nothing(compared):
     root, _ = compared
     before = (root / "out/results.json").read_bytes()
@@ -123,10 +131,10 @@ def test_changed_flagfile_names_the_difference_and_overwrites_nothing(compared):
         ("--search_seeds=100", "--search_seeds=1", "seed 1 in both"),
     ],
 )
-def test_what_cannot_be_compared_is_refused_at_once(tmp_path, old, new, message):
+def test_what_cannot_be_compared_is_refused_at_once(capfd, tmp_path, old, new, message):
     assert old in CONFIG
-    process = compare(tmp_path, CONFIG.replace(old, new))
-    assert process.returncode in (1, 2)
-    assert message in process.stderr
-    assert "Traceback" not in process.stderr
+    code, _, err = call(capfd, *write_flags(tmp_path, CONFIG.replace(old, new)))
+    assert code in (1, 2)
+    assert message in err
+    assert "Traceback" not in err
     assert not (tmp_path / "out").exists()

@@ -1,21 +1,17 @@
 import functools
 import json
-import pathlib
+import shutil
 
 import pytest
 
+from adafilter_tf.runs import run_dir
 from tests import command_line, run_folders
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return run_folders.make_run(tmp_path_factory.mktemp("run"), method="fine_tuning")
-
-
 @pytest.fixture
-def evaluate(capfd, folder):
+def evaluate(capfd, fine_tuned):
     return functools.partial(
-        command_line.call, capfd, "--mode=evaluate", f"--output_dir={folder.root}"
+        command_line.call, capfd, "--mode=evaluate", f"--output_dir={fine_tuned.root}"
     )
 
 
@@ -26,11 +22,11 @@ def read_metrics(result):
 
 
 def test_other_images_with_the_classes_in_another_order_give_the_same(
-    evaluate, folder, tmp_path
+    evaluate, fine_tuned, tmp_path
 ):
     own = read_metrics(evaluate())
     # The model calls its outputs red, green, blue; a folder sorts its classes.
-    (tmp_path / "new").symlink_to(folder.root.parent / "images" / "test")
+    (tmp_path / "new").symlink_to(fine_tuned.root.parent / "images" / "test")
     other = read_metrics(evaluate(f"--evaluate_on=folder:{tmp_path / 'new'}"))
     assert other["dataset"] == f"folder:{tmp_path / 'new'}"
     assert (other["split"], other["test_examples"]) == ("all", 12)
@@ -44,8 +40,8 @@ def test_split_of_the_run_is_chosen(evaluate):
     assert metrics["train_examples"] == 12
 
 
-def test_splits_of_another_data_set_are_chosen(evaluate, folder, caplog):
-    images = f"--evaluate_on=folder:{folder.root.parent / 'images'}"
+def test_splits_of_another_data_set_are_chosen(evaluate, fine_tuned, caplog):
+    images = f"--evaluate_on=folder:{fine_tuned.root.parent / 'images'}"
     metrics = read_metrics(evaluate(images))
     assert (metrics["split"], metrics["training_images_among_them"]) == ("test", 0)
     metrics = read_metrics(evaluate(images, "--evaluate_split=all"))
@@ -72,7 +68,7 @@ def test_class_that_the_run_does_not_know_is_named(evaluate, tmp_path):
     )
 
 
-def test_data_set_that_cannot_be_evaluated_is_named(evaluate, folder, tmp_path):
+def test_data_set_that_cannot_be_evaluated_is_named(evaluate, fine_tuned, tmp_path):
     (tmp_path / "empty").mkdir()
     result = evaluate(f"--evaluate_on=folder:{tmp_path / 'empty'}")
     command_line.assert_error(result, 2, "has no image; a folder needs one subfolder")
@@ -101,14 +97,15 @@ def test_unreadable_images_are_named_or_left_out_and_counted(evaluate, tmp_path)
     command_line.assert_error(result, 1, "None of the 7 images can be read")
 
 
-def test_image_of_the_run_that_is_gone_is_named(evaluate, folder):
-    path = pathlib.Path(folder.root.parent / "images/test/red/0.png")
-    content = path.read_bytes()
-    path.unlink()
-    result = evaluate()
-    path.write_bytes(content)
+def test_image_of_the_run_that_is_gone_is_named(evaluate, fine_tuned, tmp_path):
+    copy = run_dir.RunDir(shutil.copytree(fine_tuned.root, tmp_path / "run"))
+    gone = fine_tuned.root.parent / "images/test/red/gone.png"
+    text = copy.splits.read_text("utf-8")
+    copy.splits.write_text(text.replace(str(gone.with_name("0.png")), str(gone)))
     command_line.assert_error(
-        result, 1, f"1 of 12 images of this run are gone, first {path}"
+        evaluate(f"--output_dir={copy.root}"),
+        1,
+        f"1 of 12 images of this run are gone, first {gone}",
     )
 
 

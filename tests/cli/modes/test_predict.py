@@ -8,15 +8,10 @@ from adafilter_tf import prediction
 from tests import command_line, run_folders
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    return run_folders.make_run(tmp_path_factory.mktemp("run"), method="fine_tuning")
-
-
 @pytest.fixture
-def predict(capfd, folder):
+def predict(capfd, fine_tuned):
     return functools.partial(
-        command_line.call, capfd, "--mode=predict", f"--output_dir={folder.root}"
+        command_line.call, capfd, "--mode=predict", f"--output_dir={fine_tuned.root}"
     )
 
 

@@ -12,9 +12,12 @@ sync_api = pytest.importorskip(
 )
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 EXECUTABLE = next(filter(None, map(shutil.which, BROWSERS)), None)
-pytestmark = pytest.mark.skipif(
-    EXECUTABLE is None, reason="needs Chromium (apt-get install chromium)"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        EXECUTABLE is None, reason="needs Chromium (apt-get install chromium)"
+    ),
+]
 
 
 @pytest.fixture(scope="module")

@@ -32,6 +32,8 @@ FAMILIES = {
     "ConvNeXtTiny": (64, None),
     "NASNetMobile": (64, "normal_concat_1"),
 }
+# Plain, with skip connections and depthwise, with layer norms; the others are slow.
+FAST = ("VGG16", "MobileNetV2", "ConvNeXtTiny")
 
 
 def build(name):
@@ -74,7 +76,13 @@ def take_step(model, images):
     }
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in FAST else pytest.mark.slow)
+        for name in FAMILIES
+    ],
+)
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 def test_family_starts_pretrained_trains_tuned_weights_alone_and_loads(name, tmp_path):
     """I1, I2 (gates of 0), I3, save and load on one build, which costs most."""

@@ -6,6 +6,7 @@ from adafilter_tf import layers, methods
 from adafilter_tf.models import folding, gate_io
 from adafilter_tf.models.backbones import resnet14
 from adafilter_tf.models.folding import constant_gates, macs
+from tests import conftest
 from tests.conftest import random_images, tiny_convnext, tiny_resnet
 from tests.models.folding import fold_networks
 from tests.models.folding.fold_networks import build, images, measure_difference
@@ -188,3 +189,23 @@ def test_the_network_that_was_folded_is_left_as_it_was():
     fold_forced(model, 1.0)
     np.testing.assert_array_equal(model.predict_on_batch(images()), before)
     assert all(map(np.array_equal, model.get_weights(), weights))
+
+
+def test_convolution_that_a_norm_and_another_layer_read_keeps_its_own_outputs():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(5, 3, padding="same", name="conv")(inputs)
+    y = keras.layers.BatchNormalization(name="norm")(x)
+    outputs = keras.layers.Add(name="sum")([x, y])
+    model = build(conftest.randomize(keras.Model(inputs, outputs)))
+    folded = fold_calibrated(model, images())
+    assert measure_difference(folded.model, model, images()) < 1e-5
+
+
+def test_dilation_is_kept():
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Conv2D(5, 3, dilation_rate=2, padding="same", name="conv")(inputs)
+    outputs = keras.layers.BatchNormalization(name="norm")(x)
+    model = build(conftest.randomize(keras.Model(inputs, outputs)))
+    folded = fold_forced(model, 1.0)
+    assert folded.model.get_layer("conv").dilation_rate == (2, 2)
+    assert measure_difference(folding.fold(model).model, model, images()) < 1e-5
