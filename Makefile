@@ -1,7 +1,7 @@
 # make quickstart   environment, installation, the main job on bundled data
 # make test         the same environment, the checks of make lint, the fast tests
 # make test-slow    the other tests: processes, clusters, all families of backbones
-# make coverage     the fast tests again, with the share of lines and branches they run
+# make coverage     make test, with the lines and branches that the tests run
 # make defects      breaks the code in about 60 places, one at a time; prints what the
 #                   tests notice; hours
 # make lint         ruff, the formatting and mypy
@@ -21,6 +21,9 @@ JOBS ?= 2
 PIP := $(VENV)/bin/python -m pip --disable-pip-version-check
 # The tests of a file share what they made, so a file stays in one process.
 PYTEST := $(VENV)/bin/python -m pytest --numprocesses=$(JOBS) --dist=loadfile
+ifdef COVERAGE
+PYTEST += --cov --cov-report=term:skip-covered
+endif
 
 # A stamp is younger than what it was made from, so a second call installs nothing.
 CREATED := $(VENV)/.created
@@ -45,8 +48,8 @@ test: lint
 test-slow: $(INSTALLED_DEV)
 	$(PYTEST) -m slow
 
-coverage: $(INSTALLED_DEV)
-	$(PYTEST) -m "not slow" -q --cov --cov-report=term:skip-covered
+coverage:
+	$(MAKE) test COVERAGE=1
 
 defects: $(INSTALLED_DEV)
 	$(VENV)/bin/python -m tests.defects

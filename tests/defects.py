@@ -293,7 +293,7 @@ DEFECTS = (
     Defect(
         SPLITS,
         "return indices[:examples_per_class]",
-        "return indices[-examples_per_class:]",
+        "return indices[: examples_per_class + 1]",
         TEST_SPLITS,
     ),
     Defect(

@@ -1,5 +1,7 @@
 """Several worker processes of one run on this machine."""
 
+import contextlib
+import itertools
 import json
 import os
 import socket
@@ -38,12 +40,25 @@ def start_python(code, arguments=(), tf_config=None):
     )
 
 
+# Below the ports that outgoing connections get, which could come in between; apart from
+# those of a test process beside this one.
+_PORTS = itertools.count(20_000 + 20 * (os.getpid() % 600))
+
+
+def find_ports(count):
+    """Ports that are free, each given once."""
+    found = []
+    while len(found) < count:
+        port = next(_PORTS)
+        with contextlib.suppress(OSError):
+            socket.create_server(("localhost", port)).close()
+            found.append(port)
+    return found
+
+
 def start_workers(code, arguments=lambda index: (), count=2):
     """Starts the code once a worker; `arguments` gives those of each."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    addresses = [f"localhost:{each.getsockname()[1]}" for each in sockets]
-    for each in sockets:
-        each.close()
+    addresses = [f"localhost:{port}" for port in find_ports(count)]
     return [
         start_python(
             code,
