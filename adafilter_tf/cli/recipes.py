@@ -8,6 +8,17 @@ momentum is Nesterov's.
 import dataclasses
 from collections.abc import Callable
 
+from adafilter_tf.models import gate_options
+
+_PAPER_GATES = (
+    "gate_from",
+    "gate_policy",
+    "gate_network",
+    "gated_batch_norm",
+    "gate_noise",
+    "tuned_penalty",
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -119,12 +130,8 @@ def adafilter(task: Task) -> dict:
         "crop_fraction": 0.875,
         "horizontal_flip": True,
         "mixup_alpha": 0.0,
-        "gate_from": None,
-        "gate_policy": "learned",
-        "gate_network": "recurrent",
-        "gated_batch_norm": True,
-        "gate_noise": 0.0,
-        "tuned_penalty": 0.0,
+        # Their defaults are the paper's.
+        **{name: getattr(gate_options.GateOptions, name) for name in _PAPER_GATES},
     }
 
 

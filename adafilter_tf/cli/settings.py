@@ -96,7 +96,7 @@ def build_model(
     """
     strategy = strategy or tf.distribute.get_strategy()
     synchronized = values.synchronized_batch_norm
-    build = methods.METHODS[method].build
+    chosen = methods.METHODS[method]
     with distribution.build_scope(strategy, synchronized=synchronized):
         backbone = backbones.build_backbone(
             values.backbone,
@@ -104,8 +104,8 @@ def build_model(
             synchronized=synchronized and strategy.num_replicas_in_sync > 1,
             **_take(values, ("weights", "pixel_range", "features_layer")),
         )
-        options = _take(values, methods.list_options(build))
-        model = build(backbone, num_classes, **options)
+        options = _take(values, chosen.list_build_options())
+        model = chosen.build(backbone, num_classes, **options)
         classifier.initialize_head(model, values.seed)
     return model
 

@@ -35,10 +35,9 @@ def make_plan(
     if values.class_weights == "balanced":
         weights = losses.balance_classes(examples.count_per_class())
     chosen = methods.METHODS[method]
-    stages = chosen.stages(**_take(values, methods.list_options(chosen.stages)))
     names = [field.name for field in dataclasses.fields(optimizers.OptimizerOptions)]
     return training.TrainingPlan(
-        stages=stages,
+        stages=chosen.stages(**_take(values, chosen.list_stage_options())),
         optimizer=optimizers.OptimizerOptions(**_take(values, names)),
         loss=losses.create_loss(weights, values.label_smoothing),
         jit_compile=distribution.use_jit_compile(values.jit_compile, strategy),

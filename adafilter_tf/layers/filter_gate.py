@@ -66,7 +66,7 @@ class FilterGate(keras.layers.Layer):
 
     def __init__(
         self,
-        policy="learned",
+        policy,
         noise=0.0,
         tuned_penalty=0.0,
         dependence_penalty=0.0,

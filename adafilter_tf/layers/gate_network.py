@@ -30,7 +30,7 @@ class GateNetwork(keras.layers.Layer):
         layer_names,
         channels,
         filters,
-        units=64,
+        units,
         initial_bias=0.0,
         temperature=1.0,
         **kwargs,

@@ -3,14 +3,16 @@
 A method's `build(backbone, num_classes, *, <hyper-parameters>)` returns an uncompiled
 `keras.Model` from pixels to logits. A method that trains in several stages has
 `stages(*, <hyper-parameters>)` too, and one that changes the weights after training has
-`finish(model, stage_ends, measure, renew)`; see `Method`. Each keyword-only argument is
-the command line's flag of the same name. Training, evaluation and export never ask
-which method built a model.
+`finish(model, stage_ends, measure, renew)`; see `Method`. Each hyper-parameter is the
+command line's flag of the same name. Training, evaluation and export never ask which
+method built a model.
 """
 
 import dataclasses
 import inspect
 from collections.abc import Callable
+
+import keras
 
 from adafilter_tf.methods import (
     adafilter,
@@ -23,6 +25,7 @@ from adafilter_tf.methods import (
     spottune,
     wise_ft,
 )
+from adafilter_tf.models import gate_options
 from adafilter_tf.optim import stages as stages_lib
 
 
@@ -39,15 +42,28 @@ class Method:
             last, `measure()` gives the validation metrics of the present weights,
             `renew()` re-estimates their batch norm statistics, and the weights that it
             leaves are the result. None changes nothing.
+        options: The dataclass whose fields are the hyper-parameters of `build`; None
+            where they are its keyword-only arguments.
     """
 
-    build: Callable
+    build: Callable[..., keras.Model]
     stages: Callable[..., tuple[stages_lib.Stage, ...]] = stages_lib.train_all
     finish: Callable[..., dict] | None = None
+    options: type | None = None
+
+    def list_build_options(self) -> tuple[str, ...]:
+        """Returns the names of the hyper-parameters of `build`."""
+        if self.options is None:
+            return _list_keyword_only(self.build)
+        return tuple(field.name for field in dataclasses.fields(self.options))
+
+    def list_stage_options(self) -> tuple[str, ...]:
+        """Returns the names of the hyper-parameters of `stages`."""
+        return _list_keyword_only(self.stages)
 
 
 METHODS = {
-    "adafilter": Method(adafilter.build),
+    "adafilter": Method(adafilter.build, options=gate_options.GateOptions),
     "bn_only": Method(bn_only.build),
     "bss": Method(bss.build),
     "fine_tuning": Method(fine_tuning.build),
@@ -62,10 +78,9 @@ METHODS = {
 def list_hyperparameters(method: str) -> tuple[str, ...]:
     """Returns the names of a method's own hyper-parameters."""
     chosen = METHODS[method]
-    return list_options(chosen.build) + list_options(chosen.stages)
+    return chosen.list_build_options() + chosen.list_stage_options()
 
 
-def list_options(function: Callable) -> tuple[str, ...]:
-    """Returns the names of a function's keyword-only arguments."""
+def _list_keyword_only(function: Callable) -> tuple[str, ...]:
     parameters = inspect.signature(function).parameters.values()
     return tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)

@@ -35,7 +35,7 @@ def test_has_no_weight_beside_the_projections():
 
 def test_computes_in_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
-    gate = layers.FeedforwardGate(["a"], [3], [5])
+    gate = layers.FeedforwardGate(["a"], [3], [5], units=64)
     assert gate(random_images(4, 8, 8, 3).astype("float16")).dtype == "float32"
 
 
@@ -47,4 +47,4 @@ def test_config_rebuilds_the_layer():
 
 def test_lists_of_different_length_are_an_error():
     with pytest.raises(ValueError, match=r"FeedforwardGate needs .* \[2, 1, 2\]"):
-        layers.FeedforwardGate(["a", "b"], channels=[3], filters=[4, 5])
+        layers.FeedforwardGate(["a", "b"], channels=[3], filters=[4, 5], units=2)

@@ -29,7 +29,7 @@ def test_gate_gradient_equals_finite_differences_of_the_soft_blend():
     convolution = layers.GatedConv2D(4, (3, 3), dtype="float64")
     convolution.build(images.shape)
     convolution.tuned_kernel.assign(rng.normal(size=(3, 3, 3, 4)))
-    gate = layers.FilterGate(dtype="float64")
+    gate = layers.FilterGate("learned", dtype="float64")
 
     def loss(gates):
         return tf.reduce_sum(tf.square(convolution(images, gates)))
@@ -80,7 +80,7 @@ def test_random_gates_are_their_expectation_at_inference():
 
 def test_noise_draws_its_share_of_the_gates():
     probabilities = np.tile(np.array([[0.2, 0.7]], "float32"), (20_000, 1))
-    gate = layers.FilterGate(noise=0.4, seed=1)
+    gate = layers.FilterGate("learned", noise=0.4, seed=1)
     gates = np.array(gate(probabilities, training=True))
     assert set(np.unique(gates)) == {0.0, 1.0}
     # A fifth of the gates is not what was chosen; five standard errors of its mean.
@@ -100,7 +100,7 @@ def test_noise_of_soft_gates_draws_them_by_their_mean():
 @pytest.mark.parametrize("training", [False, True])
 def test_gradient_passes_through_the_share_that_is_chosen(training):
     probabilities = tf.constant([[0.1, 0.5, 0.9]])
-    gate = layers.FilterGate(noise=0.25)
+    gate = layers.FilterGate("learned", noise=0.25)
     with tf.GradientTape() as tape:
         tape.watch(probabilities)
         loss = tf.reduce_sum(
@@ -119,11 +119,11 @@ def test_forced_gates_have_no_noise(policy, value):
 @pytest.mark.parametrize("noise", [-0.1, 1.1])
 def test_noise_is_a_share(noise):
     with pytest.raises(ValueError, match=f"noise={noise}; it is a share, 0 to 1"):
-        layers.FilterGate(noise=noise)
+        layers.FilterGate("learned", noise=noise)
 
 
 def test_penalty_is_a_loss_in_training_alone():
-    gate = layers.FilterGate(tuned_penalty=2.0)
+    gate = layers.FilterGate("learned", tuned_penalty=2.0)
     probabilities = np.array([[0.1, 0.9], [0.2, 0.3]], "float32")
     gate(probabilities, training=True)
     assert [float(loss) for loss in gate.losses] == [2.0 * 1 / 4]
@@ -133,7 +133,7 @@ def test_penalty_is_a_loss_in_training_alone():
 
 def test_dependence_is_a_loss_of_choices_that_differ():
     """Of four images, none, all, half and a quarter choose the tuned filter."""
-    gate = layers.FilterGate(dependence_penalty=2.0)
+    gate = layers.FilterGate("learned", dependence_penalty=2.0)
     chosen = [[0, 1, 1, 1], [0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 0, 0]]
     probabilities = 0.1 + 0.8 * np.array(chosen, "float32")
     gate(probabilities, training=True)
@@ -154,7 +154,7 @@ def test_config_rebuilds_the_layer():
 def test_gates_stay_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
     # 0.5001 rounds to 0.5 in float16, which would close the gate.
-    gates = layers.FilterGate()(np.array([[0.5001]], "float32"))
+    gates = layers.FilterGate("learned")(np.array([[0.5001]], "float32"))
     assert gates.dtype == "float32"
     assert float(gates[0, 0]) == 1.0
 

@@ -59,14 +59,14 @@ def test_the_layers_share_one_cell():
 def test_initial_bias_sets_the_share_of_tuned_filters():
     probabilities = []
     for bias in (-4.0, 4.0):
-        cell = layers.RecurrentGateCell(["a"], [3], [50], initial_bias=bias)
+        cell = layers.RecurrentGateCell(["a"], [3], [50], units=64, initial_bias=bias)
         probabilities.append(np.array(cell(random_images(4, 8, 8, 3))[0]))
     assert probabilities[0].max() < 0.5 < probabilities[1].min()
 
 
 def test_computes_in_float32_under_mixed_precision():
     keras.config.set_dtype_policy("mixed_float16")
-    cell = layers.RecurrentGateCell(["a"], [3], [5])
+    cell = layers.RecurrentGateCell(["a"], [3], [5], units=64)
     outputs = cell(random_images(4, 8, 8, 3).astype("float16"))
     assert {str(x.dtype) for x in outputs} == {"<dtype: 'float32'>"}
     assert {w.dtype for w in cell.weights} == {"float32"}
@@ -80,4 +80,4 @@ def test_config_rebuilds_the_layer():
 
 def test_lists_of_different_length_are_an_error():
     with pytest.raises(ValueError, match=r"received \[2, 1, 2\] entries"):
-        layers.RecurrentGateCell(["a", "b"], channels=[3], filters=[4, 5])
+        layers.RecurrentGateCell(["a", "b"], channels=[3], filters=[4, 5], units=2)

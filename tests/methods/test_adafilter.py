@@ -130,7 +130,8 @@ def test_dependence_penalty_makes_choices_alike():
 
 def test_frozen_statistics_that_one_plain_batch_norm_lacks_are_refused():
     with pytest.raises(
-        errors.UsageError, match="frozen_statistics=adapting with --nogated_batch_norm"
+        errors.UsageError,
+        match="frozen_statistics=adapting with gated_batch_norm=False",
     ):
         adafilter.build(
             tiny_resnet(), 3, gated_batch_norm=False, frozen_statistics="adapting"

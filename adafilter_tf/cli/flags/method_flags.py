@@ -1,9 +1,13 @@
 """The flags that say what is fine-tuned and how: backbone, method, hyper-parameters."""
 
+import dataclasses
+
 from adafilter_tf import methods
-from adafilter_tf.layers import filter_gate, gated_batch_norm
-from adafilter_tf.models import backbones, gating
+from adafilter_tf.models import backbones, gate_options
 from adafilter_tf.models.backbones import adaptation
+
+# The kind of flag of a field's type.
+_KINDS = {bool: "boolean", int: "integer", float: "float", str | None: "string"}
 
 
 def define(kinds) -> None:
@@ -52,72 +56,15 @@ def _define_choice_flags(kinds):
 
 
 def _define_adafilter_flags(kinds):
-    kinds.string(
-        "gate_from",
-        None,
-        "adafilter: first layer to gate, by the start of its name, such as conv4; the "
-        "layers before it stay frozen. None gates all.",
-    )
-    kinds.integer(
-        "gate_units", 64, "adafilter: width of the recurrent cell.", lower_bound=1
-    )
-    kinds.float(
-        "gate_initial_bias",
-        0.0,
-        "adafilter: 0 starts undecided, above 0 with tuned, below with frozen filters.",
-    )
-    kinds.enum(
-        "frozen_statistics",
-        "fixed",
-        gated_batch_norm.FROZEN_STATISTICS,
-        "adafilter: batch norm statistics of the frozen filters.",
-    )
-    kinds.enum(
-        "gate_policy",
-        "learned",
-        filter_gate.GATE_POLICIES,
-        "adafilter: learned is the paper's; soft does not round the probabilities; "
-        "random draws them; all_tuned and all_frozen force every gate.",
-    )
-    kinds.enum(
-        "gate_network",
-        "recurrent",
-        list(gating.GATE_NETWORKS),
-        "adafilter: recurrent carries a state from layer to layer as the paper does; "
-        "feedforward decides for each layer alone.",
-    )
-    kinds.boolean(
-        "gated_batch_norm",
-        True,
-        "adafilter: a batch norm for each branch, or one for the chosen channels.",
-    )
-    kinds.float(
-        "gate_temperature",
-        1.0,
-        "adafilter: divides the logits of the gates.",
-        lower_bound=1e-3,
-    )
-    kinds.float(
-        "gate_noise",
-        0.0,
-        "adafilter: share of the gates that are drawn in training instead of chosen; 0 "
-        "is the paper's.",
-        lower_bound=0.0,
-        upper_bound=1.0,
-    )
-    kinds.float(
-        "tuned_penalty",
-        0.0,
-        "adafilter: added to the loss, times the share of tuned filters.",
-        lower_bound=0.0,
-    )
-    kinds.float(
-        "dependence_penalty",
-        0.0,
-        "adafilter: added to the loss, times how much the choices of a batch differ "
-        "between its images; fewer of them make the exported network cheaper.",
-        lower_bound=0.0,
-    )
+    """Defines a flag for each field of `GateOptions`."""
+    for field in dataclasses.fields(gate_options.GateOptions):
+        limits = dict(field.metadata)
+        text = f"adafilter: {limits.pop('help')}"
+        if "choices" in limits:
+            kinds.enum(field.name, field.default, limits["choices"], text)
+        else:
+            kind = getattr(kinds, _KINDS[field.type])
+            kind(field.name, field.default, text, **limits)
 
 
 def _define_peer_flags(kinds):
