@@ -3,7 +3,8 @@
 import dataclasses
 
 from adafilter_tf import errors, layers
-from adafilter_tf.layers import filter_gate
+from adafilter_tf.layers.filter_gate import GATE_POLICIES
+from adafilter_tf.layers.gated_batch_norm import FROZEN_STATISTICS
 
 GATE_NETWORKS = {
     "recurrent": layers.RecurrentGateCell,
