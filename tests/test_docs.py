@@ -8,13 +8,11 @@ import re
 import subprocess
 import sys
 
-import keras
-import numpy as np
 import pytest
 
 from adafilter_tf.methods import METHODS
 from adafilter_tf.runs import run_dir
-from tests import conftest, docs_links
+from tests import docs_links
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -102,23 +100,6 @@ def test_table_of_the_readme_is_that_of_the_results():
     for error, over_seeds, over_tasks in rows:
         cells = f"| {error} | {over_seeds.strip()} | {over_tasks.strip()} |"
         assert re.sub(r"\s+", " ", cells) in re.sub(r"\s+", " ", results), cells
-
-
-def test_keras_lines_of_readme_and_home_run(monkeypatch):
-    code = re.search(r"```python\n(.*?)```", README, flags=re.DOTALL)[1]
-    _, lines = code.split("\n\n")
-    assert len(lines.splitlines()) == 5
-    assert code in (ROOT / "docs/index.md").read_text("utf-8")
-    # Stands for an ImageNet network, which would be a download.
-    backbone = conftest.tiny_resnet()
-    monkeypatch.setattr(keras.applications, "ResNet50", lambda include_top: backbone)
-    names = {
-        "images": conftest.random_images(8, 8, 8, 3),
-        "keras": keras,
-        "labels": np.arange(8) % 5,
-    }
-    exec(code, names)
-    assert names["model"].optimizer.iterations == 1
 
 
 def test_every_page_is_in_the_navigation():
