@@ -169,17 +169,19 @@ DEFECTS = (
     ),
     Defect(
         GATING,
-        "gate_policy in filter_gate.LEARNED_POLICIES",
+        "options.gate_policy in filter_gate.LEARNED_POLICIES",
         "True",
         TEST_GATING,
     ),
     Defect(
         GATING,
-        "share = self._plan.filters[name] / sum(self._plan.filters.values())",
-        "share = 1.0",
+        "fraction = self._plan.filters[name] / sum(self._plan.filters.values())",
+        "fraction = 1.0",
         TEST_GATING,
     ),
-    Defect(GATING, "temperature=gate_temperature", "temperature=1.0", TEST_GATING),
+    Defect(
+        GATING, "temperature=options.gate_temperature", "temperature=1.0", TEST_GATING
+    ),
     Defect(GATING, "clone.trainable = False", "clone.trainable = True", TEST_GATING),
     Defect(GATING, "conversion.copy_weights(source, target)", "pass", TEST_GATING),
     Defect(PLAN, "readers[source] == 1", "True", TEST_GATING),

@@ -6,6 +6,7 @@ All of it is exact but for rounding: sums and products of weights, in float64.
 import dataclasses
 
 import keras
+import numpy as np
 from keras.src.applications import convnext
 
 from adafilter_tf import layers
@@ -35,7 +36,7 @@ class Bank:
     """
 
     kernels: dict
-    bias: object
+    bias: np.ndarray | float
     depthwise: bool = False
 
     @property
@@ -83,7 +84,7 @@ class Bank:
     def take(self, filters) -> "Bank":
         """Returns some of the filters; of banks that are not depthwise."""
         name, kernel = list(self.kernels.items())[-1]
-        bias = self.bias[filters] if hasattr(self.bias, "shape") else self.bias
+        bias = self.bias[filters] if isinstance(self.bias, np.ndarray) else self.bias
         kernels = {**self.kernels, name: kernel[..., filters]}
         return dataclasses.replace(self, kernels=kernels, bias=bias)
 
