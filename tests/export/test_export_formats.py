@@ -191,6 +191,7 @@ def test_int8_file_computes_in_int8(tmp_path, name):
     assert report.greatest_difference > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOAT_FORMATS)
 def test_mixed_precision_model_is_exported_in_float32(tmp_path, name):
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -204,6 +205,7 @@ def test_mixed_precision_model_is_exported_in_float32(tmp_path, name):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FLOAT_FORMATS)
 def test_model_of_a_distribution_strategy_is_exported(tmp_path, name):
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():

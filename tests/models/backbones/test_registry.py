@@ -89,6 +89,7 @@ def test_weights_file_is_read_back(tmp_path):
     assert np.array_equal(loaded(images), source(images))
 
 
+@pytest.mark.slow
 def test_efficientnet_from_a_file_is_what_keras_makes_of_its_download(
     tmp_path, monkeypatch
 ):

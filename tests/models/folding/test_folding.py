@@ -68,6 +68,7 @@ def test_every_method_folds(method):
     }
 
 
+@pytest.mark.slow
 def test_resnet14_folds():
     model = build(resnet14.resnet14((16, 16, 1)))
     pixels = random_images(24, 16, 16, 1)
