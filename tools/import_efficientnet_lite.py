@@ -24,6 +24,7 @@ from absl import app, flags
 
 from adafilter_tf import errors
 from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.files import model_file
 from adafilter_tf.models import backbones
 from adafilter_tf.models.backbones import pretrained_weights
@@ -180,9 +181,7 @@ def name_images(
     for path in paths:
         pixels = preprocessing.preprocess_for_evaluation(
             tf.io.read_file(path),
-            image_size=classifier.input_shape[1],
-            channels=3,
-            crop_fraction=0.875,
+            ImageSpec.of(classifier, crop_fraction=0.875),
         )
         (scores,) = keras.ops.convert_to_numpy(classifier(pixels[None], training=False))
         best = np.argsort(-scores)[:_TOP_K]

@@ -1,7 +1,5 @@
 """From the flags of one run to the arguments of the modules that do the work."""
 
-import pathlib
-
 import keras
 import tensorflow as tf
 from absl import flags
@@ -10,14 +8,13 @@ from adafilter_tf import distribution, errors, methods, training
 from adafilter_tf.cli import flagfile, recipes
 from adafilter_tf.cli.flags import tensorboard_flags
 from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data import sources, splits
+from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import addons
 from adafilter_tf.data.decoding import image_area
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.data.integrity import verification
 from adafilter_tf.models import backbones, classifier
-from adafilter_tf.models.backbones import custom, keras_file
-from adafilter_tf.runs import run_callbacks, run_dir, training_run
+from adafilter_tf.runs import run_callbacks, training_run
 from adafilter_tf.training.callbacks import checkpoint
 
 
@@ -56,33 +53,6 @@ def apply_recipe(values: flags.FlagValues, examples: Examples) -> str:
     )
 
 
-def make_splits(values: flags.FlagValues, source: dict[str, Examples]) -> Splits:
-    """Returns the run's split of a data set."""
-    return splits.make_splits(
-        source,
-        seed=values.seed,
-        test_seed=values.test_seed,
-        validation_fraction=values.validation_fraction,
-        test_fraction=values.test_fraction,
-        examples_per_class=values.examples_per_class,
-    )
-
-
-def bad_image_rule(values: flags.FlagValues) -> verification.Rule:
-    """Returns what the run does about unreadable images."""
-    return verification.Rule(**_take(values, ("on_bad_image", "max_bad_fraction")))
-
-
-def load_source(values: flags.FlagValues) -> dict[str, Examples]:
-    """Returns the labelled images of the run's data set."""
-    return sources.load_source(values.dataset, **source_options(values))
-
-
-def source_options(values: flags.FlagValues) -> dict:
-    """Returns how data sets are found and read."""
-    return _take(values, ("data_dir", "image_key", "label_key"))
-
-
 def build_model(
     values: flags.FlagValues, method: str, num_classes: int, *, strategy=None
 ) -> keras.Model:
@@ -110,22 +80,22 @@ def build_model(
     return model
 
 
-def image_options(values: flags.FlagValues) -> dict:
-    """Returns what evaluation, prediction and export must know of images."""
-    return {
-        "image_size": values.image_size,
-        "channels": _count_channels(values),
-        "crop_fraction": values.crop_fraction,
-    }
+def training_input(
+    values: flags.FlagValues, model: keras.Model, splits: Splits
+) -> pipeline.TrainingInput:
+    """Returns the images of a training and how it reads them.
 
-
-def _count_channels(values: flags.FlagValues) -> int:
-    if custom.is_own(values.backbone) and values.output_dir:
-        # A finished run needs its backbone's file no more.
-        model = run_dir.RunDir(pathlib.Path(values.output_dir)).model
-        if model.exists():
-            return keras_file.read_input(str(model))[1]
-    return backbones.get_spec(values.backbone).channels
+    Args:
+        values: Of the run.
+        model: Whose input gives size and channels.
+        splits: See `dataset.load_splits`.
+    """
+    return pipeline.TrainingInput(
+        splits,
+        ImageSpec.of(model, values.crop_fraction),
+        augmentation(values),
+        **_take(values, ("seed", "cache")),
+    )
 
 
 def augmentation(values: flags.FlagValues) -> augmentation_lib.Augmentation:
@@ -161,8 +131,6 @@ def training_options(
             (
                 "epochs",
                 "batch_size",
-                "seed",
-                "cache",
                 "log_every",
                 "cache_frozen_features",
                 "renew_batch_norm_statistics",

@@ -10,10 +10,9 @@ import tensorflow as tf
 from absl import flags, logging
 
 from adafilter_tf import errors, evaluation, training
-from adafilter_tf.cli import flagfile, settings, training_settings
+from adafilter_tf.cli import dataset, flagfile, settings, training_settings
 from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import sources
-from adafilter_tf.data.integrity import manifest, verification
 from adafilter_tf.evaluation import gate_interventions, gate_statistics
 from adafilter_tf.models import gate_io
 from adafilter_tf.runs import run_callbacks
@@ -118,17 +117,10 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
     """
     values = parse_flags(arguments)
     try:
-        settings.make_splits(
-            values, _load_source(values.dataset, **settings.source_options(values))
-        )
+        source = _load_source(values.dataset, **dataset.source_options(values))
+        dataset.make_splits(values, source)
         values.examples_per_class = None  # every image of any seed's training split
-        verification.verify_images(
-            settings.make_splits(
-                values, _load_source(values.dataset, **settings.source_options(values))
-            ),
-            channels=settings.image_options(values)["channels"],
-            cache=manifest.default_path(values.dataset, values.data_dir),
-        )
+        dataset.load_splits(values, source)
     except errors.RunError as error:
         remedy = values.prepare_command or prepare_command
         raise errors.RunError(
@@ -154,17 +146,16 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
     started = time.monotonic()
     keras.backend.clear_session(free_memory=True)
     values = parse_flags(arguments)
-    splits = settings.make_splits(
-        values, _load_source(values.dataset, **settings.source_options(values))
+    splits, _ = dataset.load_splits(
+        values, _load_source(values.dataset, **dataset.source_options(values))
     )
     keras.utils.set_random_seed(values.seed)
     strategy = tf.distribute.get_strategy()
     model = settings.build_model(
         values, values.method, len(splits.train.class_names), strategy=strategy
     )
-    score = evaluation.create_scorer(
-        model, **settings.image_options(values), batch_size=values.batch_size
-    )
+    data = settings.training_input(values, model, splits)
+    score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
     start = {}
     if gate_io.list_gates(model):
         start = score(splits.validation.paths).gates
@@ -176,12 +167,10 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
         callbacks += [validate, stopper]
     finished = training.fit(
         model,
-        splits,
+        data,
         training_settings.make_plan(values, values.method, strategy, splits.train),
         score=score,
-        image_options=settings.image_options(values),
         options=settings.training_options(values, len(splits.train)),
-        augmentation=settings.augmentation(values),
         callbacks=callbacks,
         stopper=stopper,
         quiet=True,
@@ -207,7 +196,7 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
                 model,
                 splits.test,
                 tested.gates,
-                **settings.image_options(values),
+                data.spec,
                 batch_size=values.batch_size,
             )
     seconds = time.monotonic() - started
@@ -232,5 +221,5 @@ def _measure_gates(gates, start, labels) -> dict[str, float]:
 
 # The same files serve all cells of a task; a process reads their names once.
 @functools.cache
-def _load_source(dataset: str, **options: str | None):
-    return sources.load_source(dataset, **options)
+def _load_source(name: str, **options: str | None):
+    return sources.load_source(name, **options)

@@ -7,6 +7,7 @@ and a run that resumes at step k sees the batches that the uninterrupted run wou
 seen.
 """
 
+import dataclasses
 import functools
 import os
 from collections.abc import Callable, Sequence
@@ -19,24 +20,40 @@ from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import example_order
 from adafilter_tf.data.augmentation import Augmentation
 from adafilter_tf.data.decoding import preprocessing
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
+from adafilter_tf.data.examples import Splits
 
 CACHES = ("none", "encoded", "decoded")
 _PARALLEL_CALLS = os.cpu_count()
 
 
+@dataclasses.dataclass(frozen=True)
+class TrainingInput:
+    """The images of a run and how training reads them.
+
+    Attributes:
+        splits: Train, validation and test examples.
+        spec: How an image becomes pixels.
+        augmentation: Random changes of the training images.
+        seed: Of order and augmentation, any integer of 64 bits.
+        cache: "none" reads the files again in each epoch; "encoded" keeps their bytes
+            in memory; "decoded" keeps their pixels, H * W * C bytes per image (150 KB
+            for 224x224 RGB, 36 MB for 12 megapixels). All give the same batches.
+    """
+
+    splits: Splits
+    spec: ImageSpec
+    augmentation: Augmentation = Augmentation()
+    seed: int = 0
+    cache: str = "none"
+
+
 def training_dataset(
-    examples: Examples,
+    data: TrainingInput,
     *,
-    image_size: int,
-    channels: int,
-    crop_fraction: float,
     global_batch_size: int,
     total_steps: int,
-    seed: int,
-    augmentation: Augmentation,
     start_step: int = 0,
-    cache: str = "none",
     positions: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """Shuffled, augmented batches from `start_step` to the end of training.
@@ -45,18 +62,10 @@ def training_dataset(
     epoch and the start of the next, and more than one epoch of a small data set.
 
     Args:
-        examples: The training examples.
-        image_size: Side S of the images in pixels.
-        channels: C, 1 or 3.
-        crop_fraction: Side of the evaluation crop as a share of the shorter side.
+        data: Whose training examples are read.
         global_batch_size: Examples per step over all replicas, B.
         total_steps: Steps of the whole run.
-        seed: Any integer of 64 bits.
-        augmentation: Random changes of the images.
         start_step: Number of steps that were already done.
-        cache: "none" reads the files again in each epoch; "encoded" keeps their bytes
-            in memory; "decoded" keeps their pixels, H * W * C bytes an image (150 KB
-            for 224x224 RGB, 36 MB for 12 megapixels). All give the same batches.
         positions: Which examples of each batch are made, 0 to B - 1, for a worker that
             has a part of the batches; None for all. MixUp mixes within this part.
 
@@ -65,14 +74,16 @@ def training_dataset(
         0..255, and one-hot labels, float32 [b, K]; b is B or the number of positions.
 
     Raises:
-        ValueError: `cache` is unknown, or `examples` is empty.
+        ValueError: `cache` is unknown, or there are no training examples.
     """
+    examples, spec = data.splits.train, data.spec
+    augmentation, seed = data.augmentation, data.seed
     if not len(examples):
         raise ValueError("training_dataset needs at least one example, received none.")
-    load, source = _loader(examples.paths, cache, channels)
+    load, source = _loader(examples.paths, data.cache, spec.channels)
     labels = tf.constant(examples.labels, tf.int32)
     num_classes = len(examples.class_names)
-    choose_box = _training_box(augmentation, crop_fraction)
+    choose_box = _training_box(augmentation, spec.crop_fraction)
     places = range(global_batch_size) if positions is None else positions
     number = example_order.numbering(places, global_batch_size)
 
@@ -83,7 +94,7 @@ def training_dataset(
         image = load(
             tf.gather(source, position),
             functools.partial(choose_box, box_key),
-            image_size,
+            spec.image_size,
         )
         image = augmentation_lib.augment_image(image, augmentation, augment_key)
         return image, tf.one_hot(tf.gather(labels, position), num_classes), i
@@ -104,26 +115,25 @@ def training_dataset(
 
 def feature_dataset(
     features: np.ndarray,
-    examples: Examples,
+    data: TrainingInput,
     *,
     global_batch_size: int,
     total_steps: int,
-    seed: int,
     start_step: int = 0,
 ) -> tf.data.Dataset:
     """`training_dataset` with the features of each example in the place of its image.
 
     Args:
-        features: [n, ...], of the n examples in their order.
-        examples: The training examples.
+        features: [n, ...], of the n training examples in their order.
+        data: Without augmentation.
         global_batch_size: As in `training_dataset`, and so are the others.
         total_steps: Likewise.
-        seed: Likewise.
         start_step: Likewise.
 
     Returns:
         `total_steps - start_step` pairs of features [B, ...] and one-hot labels.
     """
+    examples, seed = data.splits.train, data.seed
     features = tf.constant(features)
     labels = tf.one_hot(examples.labels, len(examples.class_names))
 
@@ -140,23 +150,21 @@ def feature_dataset(
     return _run_on_all_cores(batches.map(choose_batch))
 
 
-def list_batch(
-    examples: Examples, step: int, *, global_batch_size: int, seed: int
-) -> list[str]:
+def list_batch(data: TrainingInput, step: int, *, global_batch_size: int) -> list[str]:
     """Returns the files of the batch that `training_dataset` gives at a step.
 
     Args:
-        examples: The training examples.
+        data: As given to `training_dataset`.
         step: Number of steps before it.
         global_batch_size: Examples per step over all replicas.
-        seed: As given to `training_dataset`.
     """
+    examples = data.splits.train
     numbers = range(step * global_batch_size, (step + 1) * global_batch_size)
     return [
         examples.paths[
             int(
                 example_order.shuffled_position(
-                    tf.constant(i, tf.int64), len(examples), seed
+                    tf.constant(i, tf.int64), len(examples), data.seed
                 )
             )
         ]
@@ -166,10 +174,8 @@ def list_batch(
 
 def evaluation_dataset(
     paths: Sequence[str],
+    spec: ImageSpec,
     *,
-    image_size: int,
-    channels: int,
-    crop_fraction: float,
     batch_size: int,
     positions: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
@@ -181,9 +187,7 @@ def evaluation_dataset(
 
     Args:
         paths: JPEG and PNG files.
-        image_size: Side S of the images in pixels.
-        channels: C, 1 or 3.
-        crop_fraction: Side of the central square as a share of the shorter side.
+        spec: How an image becomes pixels [S, S, C].
         batch_size: B.
         positions: Which images of each batch are made; see `training_dataset`.
 
@@ -200,16 +204,11 @@ def evaluation_dataset(
     ]
 
     def read(path: tf.Tensor) -> tf.Tensor:
-        image = preprocessing.preprocess_for_evaluation(
-            tf.io.read_file(path),
-            image_size=image_size,
-            channels=channels,
-            crop_fraction=crop_fraction,
-        )
-        return tf.ensure_shape(image, [image_size, image_size, channels])
+        image = preprocessing.preprocess_for_evaluation(tf.io.read_file(path), spec)
+        return tf.ensure_shape(image, spec.shape)
 
     def read_or_fill(path: tf.Tensor) -> tf.Tensor:
-        black = tf.zeros([image_size, image_size, channels])
+        black = tf.zeros(spec.shape)
         return tf.cond(tf.equal(path, ""), lambda: black, lambda: read(path))
 
     dataset = tf.data.Dataset.from_tensor_slices(_to_strings(own))

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.models import gate_io
 
@@ -51,9 +52,9 @@ def measure_effect(
     model: keras.Model,
     examples: Examples,
     gates: Gates,
+    spec: ImageSpec,
     *,
     batch_size: int,
-    **image_options,
 ) -> dict[str, float]:
     """Returns the accuracy 0..1 with the images' `own` gates and each replacement.
 
@@ -61,15 +62,15 @@ def measure_effect(
         model: Pixels to logits, with gates.
         examples: Images with their labels.
         gates: What the model chose for them, layer name to [n, N].
+        spec: How an image becomes the model's pixels.
         batch_size: Images per step.
-        **image_options: `image_size`, `channels` and `crop_fraction`.
     """
     answers = predict_classes(
         model,
         examples.paths,
         {"own": gates, **replace_gates(gates)},
+        spec,
         batch_size=batch_size,
-        **image_options,
     )
     labels = np.asarray(examples.labels)
     return {name: float((answer == labels).mean()) for name, answer in answers.items()}
@@ -79,9 +80,9 @@ def predict_classes(
     model: keras.Model,
     paths: Sequence[str],
     replaced: Mapping[str, Gates],
+    spec: ImageSpec,
     *,
     batch_size: int,
-    **image_options,
 ) -> dict[str, np.ndarray]:
     """Returns the predicted class of each image, [n], under each of several gates.
 
@@ -89,13 +90,11 @@ def predict_classes(
         model: Pixels to logits, with gates.
         paths: Of the n images.
         replaced: Name to gates of these images, layer name to [n, N].
+        spec: How an image becomes the model's pixels.
         batch_size: Images per step.
-        **image_options: `image_size`, `channels` and `crop_fraction`.
     """
     forced = gate_io.force_gates(model)
-    images = pipeline.evaluation_dataset(
-        paths, **image_options, batch_size=batch_size
-    ).cache()
+    images = pipeline.evaluation_dataset(paths, spec, batch_size=batch_size).cache()
     return {
         name: _predict(forced, images, gates, len(paths), batch_size)
         for name, gates in replaced.items()

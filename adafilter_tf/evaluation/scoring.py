@@ -10,6 +10,7 @@ import numpy as np
 
 from adafilter_tf import distribution
 from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.models import gate_io
 
 
@@ -28,31 +29,29 @@ class Outputs:
 
 
 def create_scorer(
-    model: keras.Model, *, batch_size: int, **image_options
+    model: keras.Model, spec: ImageSpec, *, batch_size: int
 ) -> Callable[[Sequence[str]], Outputs]:
     """Returns a function from image paths to the model's outputs, in their order.
 
     Args:
         model: Pixels [B, S, S, C] to logits [B, K], gated or not.
+        spec: See `create_predictor`.
         batch_size: See `create_predictor`.
-        **image_options: See `create_predictor`.
     """
     gates = {
         name: keras.ops.cast(gate, "float16")
         for name, gate in gate_io.list_gates(model).items()
     }
     outputs = {"logits": model.output, "gates": gates}
-    predict = create_predictor(model, outputs, batch_size=batch_size, **image_options)
+    predict = create_predictor(model, outputs, spec, batch_size=batch_size)
     return lambda paths: Outputs(**predict(paths))
 
 
 def create_predictor(
     model: keras.Model,
     outputs,
+    spec: ImageSpec,
     *,
-    image_size: int,
-    channels: int,
-    crop_fraction: float,
     batch_size: int,
 ) -> Callable[[Sequence[str]], Any]:
     """Returns a function from image paths to any outputs in a model, in their order.
@@ -64,9 +63,7 @@ def create_predictor(
     Args:
         model: Of pixels [B, S, S, C].
         outputs: Tensors of the model, in any nested structure.
-        image_size: S, in pixels.
-        channels: C.
-        crop_fraction: See `preprocessing.preprocess_for_evaluation`.
+        spec: How an image becomes the model's pixels.
         batch_size: Images per step over all replicas.
     """
     strategy = model.distribute_strategy
@@ -77,9 +74,7 @@ def create_predictor(
         make_dataset = functools.partial(
             pipeline.evaluation_dataset,
             paths,
-            image_size=image_size,
-            channels=channels,
-            crop_fraction=crop_fraction,
+            spec,
             batch_size=batch_size,
         )
         batches = distribution.distribute(strategy, batch_size, make_dataset)

@@ -9,6 +9,7 @@ import tensorflow as tf
 from absl import logging
 
 from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.models import folding, gate_io
 from adafilter_tf.models.folding import constant_gates, macs
@@ -77,8 +78,7 @@ def fold_model(
     model: keras.Model,
     examples: Splits,
     options: FoldOptions,
-    *,
-    image_options: dict,
+    spec: ImageSpec,
 ) -> tuple[folding.FoldedNetwork, FoldReport]:
     """Returns a trained model folded, and what that changed.
 
@@ -90,10 +90,10 @@ def fold_model(
         model: Pixels [B, S, S, C] to logits [B, K].
         examples: The training images calibrate, the validation images try the result.
         options: How much is folded; not "none".
-        image_options: `image_size`, `channels` and `crop_fraction`.
+        spec: How an image becomes the model's pixels.
     """
     validation = examples.validation
-    expected = _predict(model, validation, image_options)
+    expected = _predict(model, validation, spec)
     folded = folding.fold(model)
     calibration_images, calibrated_changes = 0, None
     fold = "exact"
@@ -109,9 +109,9 @@ def fold_model(
             )
         else:
             calibration_images = len(examples.train)
-            constants = _calibrate(model, examples.train, image_options)
+            constants = _calibrate(model, examples.train, spec)
             candidate = folding.fold(model, constants)
-            answers = _predict(candidate.model, validation, image_options)
+            answers = _predict(candidate.model, validation, spec)
             calibrated_changes = _count_changes(answers, expected)
             if calibrated_changes <= options.fold_tolerance * len(validation):
                 folded, fold = candidate, "calibrated"
@@ -124,7 +124,7 @@ def fold_model(
                     len(validation),
                     options.fold_tolerance,
                 )
-    answers = _predict(folded.model, validation, image_options)
+    answers = _predict(folded.model, validation, spec)
     report = FoldReport(
         fold=fold,
         calibration_images=calibration_images,
@@ -170,14 +170,14 @@ def _fold_plain(model: keras.Model) -> keras.Model:
     return folding.fold(model, tuned).model
 
 
-def _calibrate(model, examples: Examples, image_options: dict) -> dict:
-    return constant_gates.calibrate(model, _read_batches(examples, image_options))
+def _calibrate(model, examples: Examples, spec: ImageSpec) -> dict:
+    return constant_gates.calibrate(model, _read_batches(examples, spec))
 
 
-def _read_batches(examples: Examples, image_options: dict) -> Iterator[np.ndarray]:
+def _read_batches(examples: Examples, spec: ImageSpec) -> Iterator[np.ndarray]:
     left = len(examples)
     dataset = pipeline.evaluation_dataset(
-        examples.paths, **image_options, batch_size=min(_BATCH_SIZE, left)
+        examples.paths, spec, batch_size=min(_BATCH_SIZE, left)
     )
     for images in dataset:
         # A batch of one shape, of which the last one is filled up.
@@ -185,13 +185,12 @@ def _read_batches(examples: Examples, image_options: dict) -> Iterator[np.ndarra
         left -= len(images)
 
 
-def _predict(model: keras.Model, examples: Examples, image_options: dict) -> np.ndarray:
+def _predict(model: keras.Model, examples: Examples, spec: ImageSpec) -> np.ndarray:
     """Returns the probabilities [n, K]."""
     if not len(examples):
         return np.zeros((0, model.output.shape[-1]))
     logits = [
-        model.predict_on_batch(images)
-        for images in _read_batches(examples, image_options)
+        model.predict_on_batch(images) for images in _read_batches(examples, spec)
     ]
     return tf.nn.softmax(np.concatenate(logits).astype(np.float64)).numpy()
 

@@ -4,7 +4,7 @@ A server decodes what anybody sends, next to other people's images: no file may 
 much more than an honest one, and a broken one may cost only its own row.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -12,7 +12,7 @@ import tensorflow as tf
 Decode = Callable[[tf.Tensor], tf.Tensor]
 
 
-def decode_all(encoded: tf.Tensor, decode: Decode, shape: list[int]) -> tf.Tensor:
+def decode_all(encoded: tf.Tensor, decode: Decode, shape: Sequence[int]) -> tf.Tensor:
     """Decodes every image of a batch; one broken image is an error.
 
     Args:
@@ -29,7 +29,7 @@ def decode_all(encoded: tf.Tensor, decode: Decode, shape: list[int]) -> tf.Tenso
 
 
 def decode_valid(
-    encoded: tf.Tensor, decode: Decode, shape: list[int]
+    encoded: tf.Tensor, decode: Decode, shape: Sequence[int]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes the images of a batch that can be decoded.
 

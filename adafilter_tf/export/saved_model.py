@@ -17,6 +17,7 @@ from absl import logging
 from tensorflow.core.protobuf import saved_model_pb2
 
 from adafilter_tf import errors
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import card as card_lib
 from adafilter_tf.export import signatures as signatures_lib
 from adafilter_tf.export import warmup
@@ -26,11 +27,9 @@ from adafilter_tf.files import full_disk
 def export_saved_model(
     model: keras.Model,
     export_dir: str,
+    spec: ImageSpec,
     *,
     class_names: Sequence[str],
-    image_size: int,
-    channels: int,
-    crop_fraction: float,
     top_k: int = 5,
     card: str | None = None,
     gates: Mapping[str, keras.KerasTensor] | None = None,
@@ -45,10 +44,8 @@ def export_saved_model(
         model: float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
         export_dir: The folder of all versions, as a model server watches it. The new
             version appears under its number only when it is complete.
+        spec: How an image becomes pixels [S, S, C].
         class_names: K names.
-        image_size: S.
-        channels: C, 1 or 3.
-        crop_fraction: Share of the shorter side that the central crop keeps.
         top_k: How many classes an answer names, or K if that is less.
         card: Markdown for `assets.extra/model_card.md`; None writes none.
         gates: Of the signature `gates`, from the model's input, by layer; None takes
@@ -63,9 +60,7 @@ def export_saved_model(
         signatures_lib.Classifier(
             model,
             class_names,
-            image_size=image_size,
-            channels=channels,
-            crop_fraction=crop_fraction,
+            spec,
             top_k=min(top_k, len(class_names)),
             gates=gates,
         )
@@ -84,8 +79,8 @@ def export_saved_model(
         warmup.write_requests(
             finished,
             ["serving_default", "strict"],
-            image_size=image_size,
-            channels=channels,
+            image_size=spec.image_size,
+            channels=spec.channels,
         )
         # A request that fails would keep a server from loading the model.
         warmup.replay_requests(finished)

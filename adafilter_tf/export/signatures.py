@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import decoding
 from adafilter_tf.models import gate_io
 
@@ -23,53 +24,40 @@ class Classifier:
     Args:
         model: float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
         class_names: K names.
-        image_size: S.
-        channels: C, 1 or 3.
-        crop_fraction: Share of the shorter side that the central crop keeps.
+        spec: How an image becomes pixels [S, S, C].
         top_k: How many classes are named per image, at most K.
         gates: Of the model's input, by layer; None takes those of `model` itself.
 
     Attributes:
         model: The same.
         gates: The same.
-        channels: C.
-        crop_fraction: The same.
-        shape: Of one image's pixels, [S, S, C].
+        spec: The same.
     """
 
     def __init__(
         self,
         model: keras.Model,
         class_names: Sequence[str],
+        spec: ImageSpec,
         *,
-        image_size: int,
-        channels: int,
-        crop_fraction: float,
         top_k: int,
         gates: Mapping[str, keras.KerasTensor] | None = None,
     ):
         self.model = model
         self.gates = gate_io.list_gates(model) if gates is None else gates
-        self.channels = channels
-        self.crop_fraction = crop_fraction
-        self.shape = [image_size, image_size, channels]
+        self.spec = spec
         self._class_names = list(class_names)
         self._top_k = top_k
         # Traced once for all signatures.
         self._compute_logits = tf.function(
             self._call_model,
-            input_signature=[tf.TensorSpec([None, *self.shape], tf.float32)],
+            input_signature=[tf.TensorSpec([None, *self.spec.shape], tf.float32)],
             autograph=False,
         )
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """The pixels of one encoded image as the model takes them."""
-        return preprocessing.preprocess_for_evaluation(
-            encoded,
-            image_size=self.shape[0],
-            channels=self.channels,
-            crop_fraction=self.crop_fraction,
-        )
+        return preprocessing.preprocess_for_evaluation(encoded, self.spec)
 
     def classify(self, images: tf.Tensor, valid: tf.Tensor | None = None) -> Outputs:
         """The outputs of all signatures but `gates` and `classify`.
@@ -120,7 +108,7 @@ def create_signatures(classifier: Classifier) -> dict[str, Callable]:
     """
     encoded = tf.TensorSpec([None], tf.string, name="image_bytes")
     decoded = tf.TensorSpec(
-        [None, None, None, classifier.channels], tf.float32, name="images"
+        [None, None, None, classifier.spec.channels], tf.float32, name="images"
     )
     examples = tf.TensorSpec([None], tf.string, name="inputs")
     endpoints = {
@@ -154,7 +142,7 @@ def _refuse_empty(serve: Callable[[tf.Tensor], Outputs]):
 def _serve_valid(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
     def serve(image_bytes):
         images, valid = decoding.decode_valid(
-            image_bytes, classifier.decode, classifier.shape
+            image_bytes, classifier.decode, classifier.spec.shape
         )
         return {**classifier.classify(images, valid), "valid": valid}
 
@@ -163,7 +151,9 @@ def _serve_valid(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
 
 def _serve_strict(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
     def serve(image_bytes):
-        images = decoding.decode_all(image_bytes, classifier.decode, classifier.shape)
+        images = decoding.decode_all(
+            image_bytes, classifier.decode, classifier.spec.shape
+        )
         return classifier.classify(images)
 
     return serve
@@ -171,14 +161,10 @@ def _serve_strict(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
 
 def _serve_decoded(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
     def preprocess(image):
-        return preprocessing.preprocess_decoded(
-            image,
-            image_size=classifier.shape[0],
-            crop_fraction=classifier.crop_fraction,
-        )
+        return preprocessing.preprocess_decoded(image, classifier.spec)
 
     def serve(images):
-        pixels = tf.TensorSpec(classifier.shape, tf.float32)
+        pixels = tf.TensorSpec(classifier.spec.shape, tf.float32)
         images = tf.map_fn(preprocess, images, fn_output_signature=pixels)
         return classifier.classify(images)
 
@@ -191,7 +177,7 @@ def _serve_examples(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
     def serve(inputs):
         parsed = tf.io.parse_example(inputs, features)
         images, valid = decoding.decode_valid(
-            parsed[EXAMPLE_KEY], classifier.decode, classifier.shape
+            parsed[EXAMPLE_KEY], classifier.decode, classifier.spec.shape
         )
         outputs = classifier.classify(images, valid)
         return {"classes": outputs["top_k_classes"], "scores": outputs["top_k_scores"]}
@@ -204,7 +190,7 @@ def _serve_gates(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
 
     def serve(image_bytes):
         images, valid = decoding.decode_valid(
-            image_bytes, classifier.decode, classifier.shape
+            image_bytes, classifier.decode, classifier.spec.shape
         )
         gates = {
             # An invalid image chooses nothing.

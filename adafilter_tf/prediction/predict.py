@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from adafilter_tf import errors
 from adafilter_tf.data.decoding import image_format, preprocessing
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,11 +38,9 @@ class Prediction:
 def predict_paths(
     model: keras.Model,
     paths: Iterable[str],
+    spec: ImageSpec,
     *,
     class_names: Sequence[str],
-    image_size: int,
-    channels: int,
-    crop_fraction: float,
     batch_size: int,
     top_k: int = 5,
 ) -> Iterator[Prediction]:
@@ -52,10 +51,8 @@ def predict_paths(
     Args:
         model: float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
         paths: JPEG or PNG files.
+        spec: how an image becomes pixels [S, S, C].
         class_names: K names.
-        image_size: S.
-        channels: C, 1 or 3.
-        crop_fraction: share of the shorter side that the central crop keeps.
         batch_size: B; fewer if there are fewer paths. A last batch that is not full is
             filled with zeros, so that the model is traced for one shape only.
         top_k: how many classes a row gives; fewer if the model has fewer.
@@ -64,10 +61,10 @@ def predict_paths(
         RunError: the model gives a logit that is not finite; the image is named.
     """
     top_k = min(top_k, len(class_names))
-    read = _reader(image_size, channels, crop_fraction)
+    read = _reader(spec)
     shape = None
     for batch_paths, contents in _read_ahead(paths, batch_size, read):
-        shape = shape or (len(batch_paths), image_size, image_size, channels)
+        shape = shape or (len(batch_paths), *spec.shape)
         images = np.zeros(shape, np.float32)
         for row, content in enumerate(contents):
             if not isinstance(content, str):
@@ -80,25 +77,18 @@ def predict_paths(
                 yield _prediction(path, scores, class_names, top_k)
 
 
-def _reader(
-    image_size: int, channels: int, crop_fraction: float
-) -> Callable[[str], np.ndarray | str]:
+def _reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
     """Makes a function from a path to pixels [S, S, C], or to the reason for none."""
 
     def preprocess(encoded: tf.Tensor) -> tf.Tensor:
-        return preprocessing.preprocess_for_evaluation(
-            encoded,
-            image_size=image_size,
-            channels=channels,
-            crop_fraction=crop_fraction,
-        )
+        return preprocessing.preprocess_for_evaluation(encoded, spec)
 
     traced = tf.function(
         preprocess, input_signature=[tf.TensorSpec([], tf.string)], autograph=False
     )
 
     def read(path: str) -> np.ndarray | str:
-        pixels, reason = image_format.read_image(path, traced, channels=channels)
+        pixels, reason = image_format.read_image(path, traced, channels=spec.channels)
         return pixels.numpy() if reason is None else reason
 
     return read

@@ -8,7 +8,6 @@ import keras
 
 from adafilter_tf import training
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Splits
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.runs import run_dir
 from adafilter_tf.training import checkpointing
@@ -76,7 +75,7 @@ def create_stopper(
 def create_callbacks(
     folder: run_dir.RunDir,
     info: checkpointing.CheckpointInfo,
-    splits: Splits,
+    data: pipeline.TrainingInput,
     *,
     clock: stopwatch.Stopwatch,
     validate: validation.Validation,
@@ -97,7 +96,7 @@ def create_callbacks(
     Args:
         folder: Of the run.
         info: For the checkpoints.
-        splits: Train and validation examples.
+        data: What is trained and validated on.
         clock: Of the training.
         validate: Of the validation examples.
         stopper: Ends the training early; None for nothing.
@@ -109,10 +108,7 @@ def create_callbacks(
         workers: Of the run.
     """
     list_batch = functools.partial(
-        pipeline.list_batch,
-        splits.train,
-        global_batch_size=options.batch_size,
-        seed=options.seed,
+        pipeline.list_batch, data, global_batch_size=options.batch_size
     )
     finite = finite_loss.FiniteLoss(list_batch)
     saver = checkpoint.Checkpoint(
@@ -136,7 +132,7 @@ def create_callbacks(
     callbacks += [
         logger,
         hparams.HyperParameters(writer, log.hyperparameters),
-        evaluation_images.EvaluationImages(writer, validate, splits.validation),
+        evaluation_images.EvaluationImages(writer, validate, data.splits.validation),
     ]
     if stopper:
         callbacks.append(stopper)

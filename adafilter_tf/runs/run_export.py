@@ -8,6 +8,7 @@ import numpy as np
 
 from adafilter_tf import errors, export
 from adafilter_tf.data import pipeline, splits
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.export import calibration, card, export_formats, runtimes
 from adafilter_tf.files import atomic, model_file
@@ -51,7 +52,7 @@ def export_run(
     folder: run_dir.RunDir,
     formats: Sequence[str],
     *,
-    image_options: dict,
+    crop_fraction: float,
     top_k: int,
     fold_options: calibration.FoldOptions = calibration.FoldOptions(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
@@ -64,7 +65,7 @@ def export_run(
         folder: Of the finished run.
         formats: "saved_model", the next version in `export/`, and keys of
             `runtimes.RUNTIMES`, files beside the model that are replaced.
-        image_options: `image_size`, `channels` and `crop_fraction`.
+        crop_fraction: See `ImageSpec`.
         top_k: How many classes an answer of the SavedModel names.
         fold_options: How much is folded.
 
@@ -79,13 +80,12 @@ def export_run(
     if not formats:
         return {}
     model = model_file.load_model(folder.model)
+    spec = ImageSpec.of(model, crop_fraction)
     examples = splits.read_splits(folder.splits)
     others = [name for name in formats if name != SAVED_MODEL]
     gates, report = None, None
     if fold_options.fold != "none":
-        folded, report = calibration.fold_model(
-            model, examples, fold_options, image_options=image_options
-        )
+        folded, report = calibration.fold_model(model, examples, fold_options, spec)
         model, gates = folded.model, folded.gates
     fold_entry = {FOLD: report and _to_json(report)}
     written = {}
@@ -93,8 +93,8 @@ def export_run(
         written[SAVED_MODEL] = export.export_saved_model(
             model,
             str(folder.export),
+            spec,
             class_names=atomic.read_text(folder.labels).splitlines(),
-            **image_options,
             top_k=top_k,
             card=_format_card(folder, examples, report),
             gates=gates,
@@ -108,9 +108,9 @@ def export_run(
             model,
             str(folder.root),
             others,
-            images=_read_pixels(tried, image_options),
+            images=_read_pixels(tried, spec),
             labels=np.asarray(tried.labels),
-            representative_images=_read_pixels(representative, image_options),
+            representative_images=_read_pixels(representative, spec),
         )
         by_format = dict(zip(others, reports, strict=True))
         entries = {
@@ -158,9 +158,9 @@ def _take_evenly(examples: Examples, number: int) -> Examples:
     return examples.take(np.linspace(0, len(examples) - 1, number).astype(int))
 
 
-def _read_pixels(examples: Examples, image_options: dict) -> np.ndarray:
+def _read_pixels(examples: Examples, spec: ImageSpec) -> np.ndarray:
     """float32 [n, S, S, C] in 0..255, as evaluation sees the images."""
     dataset = pipeline.evaluation_dataset(
-        examples.paths, **image_options, batch_size=len(examples)
+        examples.paths, spec, batch_size=len(examples)
     )
     return next(iter(dataset)).numpy()

@@ -10,8 +10,8 @@ import numpy as np
 from absl import logging
 
 from adafilter_tf import errors, evaluation, training
-from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
@@ -47,14 +47,12 @@ class SafetyOptions:
 
 def train(
     model: keras.Model,
-    splits: Splits,
+    data: pipeline.TrainingInput,
     folder: run_dir.RunDir,
     plan: training.TrainingPlan,
     *,
     method: str,
-    image_options: dict,
     options: training.TrainingOptions,
-    augmentation: augmentation_lib.Augmentation,
     safety: SafetyOptions,
     report: dict,
     stopping: run_callbacks.StoppingOptions = run_callbacks.StoppingOptions(),  # noqa: B008
@@ -65,13 +63,11 @@ def train(
 
     Args:
         model: Made in its strategy's scope.
-        splits: Train, validation and test examples.
+        data: Train, validation and test images.
         folder: Of the run; a checkpoint found there is resumed.
         plan: Stages of the training.
         method: Name that the checkpoints carry.
-        image_options: `image_size`, `channels` and `crop_fraction`.
         options: Length and batches.
-        augmentation: Of the training images.
         safety: Checkpoints and rollbacks.
         report: Further entries of the metrics.
         stopping: When the training ends early.
@@ -87,20 +83,17 @@ def train(
         KeyboardInterrupt: When SIGINT came; all is saved then.
         RunError: When a checkpoint is of another run or cannot be written.
     """
+    splits = data.splits
     num_classes = len(splits.train.class_names)
     workers.broadcast_from_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
-    score = evaluation.create_scorer(
-        model, **image_options, batch_size=options.batch_size
-    )
-    renewal = training.create_renewal(model, splits.train, image_options, options)
+    score = evaluation.create_scorer(model, data.spec, batch_size=options.batch_size)
+    renewal = training.create_renewal(model, data, options)
     fit = functools.partial(
         training.fit,
         model,
-        splits,
+        data,
         score=score,
-        image_options=image_options,
         options=options,
-        augmentation=augmentation,
         renewal=renewal,
         quiet=not workers.is_chief,
     )
@@ -116,7 +109,7 @@ def train(
         callbacks = run_callbacks.create_callbacks(
             folder,
             info,
-            splits,
+            data,
             clock=clock,
             validate=validate,
             stopper=stopper,
@@ -147,7 +140,7 @@ def train(
             )
     workers.broadcast_from_chief(lambda: model_file.save_model(model, folder.model))
     tested = score(splits.test.paths)
-    sample = _sample(splits.train, options.seed)
+    sample = _sample(splits.train, data.seed)
     finished |= training.measure_split(score, sample, "train")
     gap = statistics_renewal.describe_gap(
         finished.get("last_epoch_accuracy"), finished["train_accuracy"]
@@ -174,7 +167,7 @@ def train(
         folder.tensorboard,
         model,
         splits.validation,
-        image_options=image_options,
+        data.spec,
         batch_size=options.batch_size,
         workers=workers,
     )

@@ -12,68 +12,42 @@ from absl import logging
 from adafilter_tf import distribution, errors
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Examples
 from adafilter_tf.models import trunk
 
 
 def prepare(
-    model: keras.Model,
-    examples: Examples,
-    image_options: dict,
-    options,
-    augmentation: augmentation_lib.Augmentation,
+    model: keras.Model, data: pipeline.TrainingInput, options
 ) -> tuple[keras.Model, Callable[..., tf.data.Dataset]]:
     """Returns what is trained and what gives its batches: images, or their features.
 
     Args:
         model: Of the run.
-        examples: The training examples.
-        image_options: `image_size`, `channels` and `crop_fraction`.
+        data: Whose training images are read.
         options: See `training.TrainingOptions`.
-        augmentation: Of the training images.
 
     Raises:
         UsageError: See `cache`.
         RunError: See `cache`.
     """
     if options.cache_frozen_features:
-        return cache(
-            model,
-            examples,
-            image_options=image_options,
-            batch_size=options.batch_size,
-            augmentation=augmentation,
-        )
-    return model, functools.partial(
-        pipeline.training_dataset,
-        examples,
-        **image_options,
-        augmentation=augmentation,
-        cache=options.cache,
-    )
+        return cache(model, data, batch_size=options.batch_size)
+    return model, functools.partial(pipeline.training_dataset, data)
 
 
 def cache(
-    model: keras.Model,
-    examples: Examples,
-    *,
-    image_options: dict,
-    batch_size: int,
-    augmentation: augmentation_lib.Augmentation,
+    model: keras.Model, data: pipeline.TrainingInput, *, batch_size: int
 ) -> tuple[keras.Model, Callable[..., tf.data.Dataset]]:
     """Computes what a model's frozen layers make of the training images.
 
     Args:
         model: Whose first layers are frozen, see `trunk.split_trunk`.
-        examples: The training examples.
-        image_options: `image_size`, `channels` and `crop_fraction`.
+        data: Its augmentation must change nothing: each image has its features once.
         batch_size: Images that the frozen layers see at a time.
-        augmentation: Must change nothing: each image has its features once.
 
     Returns:
         The layers behind the frozen ones, as a model that shares its weights with
-        `model`, and a function of the arguments `global_batch_size`, `total_steps`,
-        `start_step` and `seed` of `pipeline.training_dataset` to the same batches of
+        `model`, and a function of the arguments `global_batch_size`, `total_steps`
+        and `start_step` of `pipeline.training_dataset` to the same batches of
         features that the frozen layers would make of the batches of images.
 
     Raises:
@@ -81,7 +55,8 @@ def cache(
             train.
         RunError: When the features do not fit into the free memory.
     """
-    if augmentation != augmentation_lib.Augmentation():
+    examples = data.splits.train
+    if data.augmentation != augmentation_lib.Augmentation():
         raise errors.UsageError(
             "Received --cache_frozen_features with augmentation, which makes other "
             "features of an image in each epoch; remove one of the two: "
@@ -104,7 +79,7 @@ def cache(
     frozen, rest = parts
     _check_memory(frozen, len(examples))
     images = pipeline.evaluation_dataset(
-        examples.paths, **image_options, batch_size=batch_size
+        examples.paths, data.spec, batch_size=batch_size
     )
     features = frozen.predict(images, verbose=0)[: len(examples)]
     logging.info(
@@ -113,7 +88,7 @@ def cache(
         frozen.layers[-1].name,
         features.nbytes / 2**20,
     )
-    return rest, functools.partial(pipeline.feature_dataset, features, examples)
+    return rest, functools.partial(pipeline.feature_dataset, features, data)
 
 
 def _check_memory(frozen: keras.Model, count: int) -> None:

@@ -14,8 +14,8 @@ import tensorflow as tf
 from absl import logging
 
 from adafilter_tf import distribution, errors, evaluation
-from adafilter_tf.data import augmentation as augmentation_lib
-from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.examples import Examples
 from adafilter_tf.distribution import keras_multi_worker
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.evaluation import gate_statistics
@@ -37,8 +37,6 @@ class TrainingOptions:
         epochs: Number of epochs.
         steps_per_epoch: Steps between two validations and checkpoints.
         batch_size: Examples per step over all replicas.
-        seed: Of order and augmentation.
-        cache: See `pipeline.training_dataset`.
         log_every: Steps between two points of TensorBoard's batch curve.
         cache_frozen_features: See `feature_cache.cache`.
         renew_batch_norm_statistics: Whether momenta are fitted to the length of the
@@ -48,8 +46,6 @@ class TrainingOptions:
     epochs: int
     steps_per_epoch: int
     batch_size: int
-    seed: int
-    cache: str
     log_every: int
     cache_frozen_features: bool = False
     renew_batch_norm_statistics: bool = True
@@ -170,13 +166,11 @@ def _create_variables(model: keras.Model) -> None:
 
 def fit(
     model: keras.Model,
-    splits: Splits,
+    data: pipeline.TrainingInput,
     plan: TrainingPlan,
     *,
     score: Callable[..., evaluation.Outputs],
-    image_options: dict,
     options: TrainingOptions,
-    augmentation: augmentation_lib.Augmentation,
     callbacks: Sequence[keras.callbacks.Callback],
     stopper: early_stopping.EarlyStopping | None = None,
     resume: ResumePoint = ResumePoint(),  # noqa: B008 - frozen
@@ -187,12 +181,10 @@ def fit(
 
     Args:
         model: Made in its strategy's scope.
-        splits: Train and validation are used.
+        data: Train and validation are used.
         plan: Stages of the training.
         score: Made by `evaluation.create_scorer`; for `plan.finish`.
-        image_options: `image_size`, `channels` and `crop_fraction`.
         options: Length and batches.
-        augmentation: Of the training images.
         callbacks: Of every stage.
         stopper: One of the callbacks, which takes part in the last stage.
         resume: Where to start.
@@ -216,7 +208,7 @@ def fit(
             "with other frozen layers; leave it out."
         )
     checkpoint = resume.checkpoint
-    renewal = renewal or create_renewal(model, splits.train, image_options, options)
+    renewal = renewal or create_renewal(model, data, options)
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
         if resume.step > end:
@@ -227,9 +219,7 @@ def fit(
             continue
         parts[index].begin(model)
         momentum = _fit_momentum(model, options, end - start)
-        trained, read = feature_cache.prepare(
-            model, splits.train, image_options, options, augmentation
-        )
+        trained, read = feature_cache.prepare(model, data, options)
         compile_stage(trained, plan, steps=end - start, start_step=start)
         if checkpoint is not None:
             checkpointing.load_checkpoint(checkpoint, trained, resume.workers)
@@ -242,7 +232,7 @@ def fit(
         with momentum:
             accuracy = _train_stage(
                 trained,
-                functools.partial(read, seed=options.seed),
+                read,
                 start,
                 end,
                 strategy=model.distribute_strategy,
@@ -270,29 +260,24 @@ def fit(
         return found
 
     def measure() -> dict:
-        labels = splits.validation.labels
-        return evaluation.measure(score(splits.validation.paths).logits, labels)
+        held_out = data.splits.validation
+        return evaluation.measure(score(held_out.paths).logits, held_out.labels)
 
     renew = renewal.renew if renewal else lambda: None
     return {**found, **plan.finish(model, ends, measure, renew)}
 
 
 def create_renewal(
-    model: keras.Model,
-    examples: Examples,
-    image_options: dict,
-    options: TrainingOptions,
+    model: keras.Model, data: pipeline.TrainingInput, options: TrainingOptions
 ) -> statistics_renewal.StatisticsRenewal | None:
     """Returns what renews batch norm statistics, None if the options ask for none."""
     if not options.renew_batch_norm_statistics:
         return None
     return statistics_renewal.StatisticsRenewal(
         model,
-        examples,
-        image_options=image_options,
+        data,
         batch_size=options.batch_size,
         total_steps=options.total_steps,
-        seed=options.seed,
     )
 
 

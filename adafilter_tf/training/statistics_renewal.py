@@ -1,6 +1,7 @@
 """Batch norm statistics of the final weights, from training images."""
 
 import contextlib
+import dataclasses
 import functools
 import math
 
@@ -10,7 +11,6 @@ import tensorflow as tf
 from adafilter_tf import distribution
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Examples
 from adafilter_tf.models import batch_norm_statistics
 
 MIN_IMAGES = 256
@@ -29,33 +29,28 @@ class StatisticsRenewal:
 
     Args:
         model: Built in its strategy's scope.
-        examples: The training examples.
-        image_options: `image_size`, `channels` and `crop_fraction`.
+        data: Whose training images are read.
         batch_size: Images per batch over all replicas.
         total_steps: Steps of the training; a longer one has statistics of more images.
-        seed: Which images.
     """
 
     def __init__(
         self,
         model: keras.Model,
-        examples: Examples,
+        data: pipeline.TrainingInput,
         *,
-        image_options: dict,
         batch_size: int,
         total_steps: int,
-        seed: int,
     ):
         self._model = model
         self._steps = count_batches(batch_size, total_steps)
         self._make_dataset = functools.partial(
             pipeline.training_dataset,
-            examples,
-            **image_options,
+            dataclasses.replace(
+                data, augmentation=augmentation_lib.Augmentation(), cache="none"
+            ),
             global_batch_size=batch_size,
             total_steps=self._steps,
-            seed=seed,
-            augmentation=augmentation_lib.Augmentation(),
         )
         self._batch_size = batch_size
         self._renewal: batch_norm_statistics.StatisticsRenewal | None = None

@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 from absl import flags
 
+from adafilter_tf.cli import dataset as run_dataset
 from adafilter_tf.cli import flagfile, settings
 from adafilter_tf.cli.flags import define_flags
 from tests import conftest
@@ -81,7 +82,7 @@ def test_tfds_data_set_is_read_and_split(name, tmp_path):
         tmp_path / "metadata",
         as_dataset_fn=encoded_images,
     ):
-        source = settings.load_source(values)
+        source = run_dataset.load_source(values)
 
     assert {split: len(part) for split, part in source.items()} == dict.fromkeys(
         TFDS_SPLITS[name], 6

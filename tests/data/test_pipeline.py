@@ -9,8 +9,10 @@ import tensorflow as tf
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import Augmentation
 from adafilter_tf.data.decoding import preprocessing
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
+from adafilter_tf.data.examples import Examples, Splits
 
+_SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=0.875)
 _NOTHING = Augmentation()
 _EVERYTHING = Augmentation(
     random_resized_crop_min_area=0.3,
@@ -35,17 +37,14 @@ def _batches(*arguments, **options):
     return list(_dataset(*arguments, **options).as_numpy_iterator())
 
 
-def _dataset(examples, *, augmentation=_NOTHING, steps=8, seed=3, **options):
+def _dataset(
+    examples, *, augmentation=_NOTHING, steps=8, seed=3, cache="none", **options
+):
+    data = pipeline.TrainingInput(
+        Splits(examples, examples, examples), _SPEC, augmentation, seed, cache
+    )
     return pipeline.training_dataset(
-        examples,
-        image_size=8,
-        channels=3,
-        crop_fraction=0.875,
-        global_batch_size=5,
-        total_steps=steps,
-        seed=seed,
-        augmentation=augmentation,
-        **options,
+        data, global_batch_size=5, total_steps=steps, **options
     )
 
 
@@ -60,9 +59,7 @@ def _which(batches, examples):
     """Index of the example that each image of unaugmented batches shows."""
     references = np.stack(
         [
-            preprocessing.preprocess_for_evaluation(
-                tf.io.read_file(path), image_size=8, channels=3, crop_fraction=0.875
-            )
+            preprocessing.preprocess_for_evaluation(tf.io.read_file(path), _SPEC)
             for path in examples.paths
         ]
     )
@@ -121,14 +118,11 @@ def test_augmentation_changes_from_epoch_to_epoch(jpegs):
 
 def test_batch_shapes_are_static_and_pixels_in_range(jpegs):
     dataset = pipeline.training_dataset(
-        jpegs,
-        image_size=8,
-        channels=1,
-        crop_fraction=1.0,
+        pipeline.TrainingInput(
+            Splits(jpegs, jpegs, jpegs), ImageSpec(8, 1, 1.0), _EVERYTHING
+        ),
         global_batch_size=5,
         total_steps=3,
-        seed=0,
-        augmentation=_EVERYTHING,
     )
     images, labels = dataset.element_spec
     assert (images.shape, images.dtype) == ((5, 8, 8, 1), tf.float32)
@@ -163,13 +157,7 @@ def test_vanished_file_is_named(jpegs, tmp_path):
 
 @pytest.mark.parametrize("batch_size,num_batches", [(3, 3), (7, 1), (10, 1)])
 def test_evaluation_gives_every_example_once_in_order(jpegs, batch_size, num_batches):
-    dataset = pipeline.evaluation_dataset(
-        jpegs.paths,
-        image_size=8,
-        channels=3,
-        crop_fraction=0.875,
-        batch_size=batch_size,
-    )
+    dataset = pipeline.evaluation_dataset(jpegs.paths, _SPEC, batch_size=batch_size)
     assert dataset.element_spec.shape == (batch_size, 8, 8, 3)
     batches = list(dataset.as_numpy_iterator())
     assert len(batches) == num_batches
@@ -181,7 +169,8 @@ def test_evaluation_gives_every_example_once_in_order(jpegs, batch_size, num_bat
 def test_files_of_a_step_are_those_of_its_batch(jpegs):
     batches = _batches(jpegs, steps=4)
     for step, batch in enumerate(batches):
-        listed = pipeline.list_batch(jpegs, step, global_batch_size=5, seed=3)
+        data = pipeline.TrainingInput(Splits(jpegs, jpegs, jpegs), _SPEC, seed=3)
+        listed = pipeline.list_batch(data, step, global_batch_size=5)
         shown = np.ravel(_which([batch], jpegs))
         assert listed == [jpegs.paths[index] for index in shown]
 

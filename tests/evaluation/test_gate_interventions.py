@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from adafilter_tf import evaluation
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.evaluation import gate_interventions
 from adafilter_tf.methods import adafilter
 from tests.conftest import tiny_resnet
 
-OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0, "batch_size": 4}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
 
 def test_replaced_gates_by_hand():
@@ -46,11 +47,11 @@ def test_accuracies_are_those_of_networks_with_such_gates(examples):
         weight.assign(weight + rng.normal(size=weight.shape))
     logits = model(np.zeros((1, 8, 8, 3)), training=False)
     model.get_layer("head").bias.assign(-logits[0])  # so that images differ in class
-    outputs = evaluation.create_scorer(model, **OPTIONS)(examples.paths)
+    outputs = evaluation.create_scorer(model, SPEC, batch_size=4)(examples.paths)
     chosen = tuple(int(label) for label in outputs.logits.argmax(axis=1))
     examples = dataclasses.replace(examples, labels=chosen)
     effect = gate_interventions.measure_effect(
-        model, examples, outputs.gates, **OPTIONS
+        model, examples, outputs.gates, SPEC, batch_size=4
     )
     assert effect["own"] == 1.0
     for policy in ("all_tuned", "all_frozen"):
@@ -58,13 +59,17 @@ def test_accuracies_are_those_of_networks_with_such_gates(examples):
         for source, target in zip(model.layers, forced.layers, strict=True):
             assert source.name == target.name
             target.set_weights(source.get_weights())
-        logits = evaluation.create_scorer(forced, **OPTIONS)(examples.paths).logits
+        logits = evaluation.create_scorer(forced, SPEC, batch_size=4)(
+            examples.paths
+        ).logits
         assert effect[policy] == evaluation.measure(logits, chosen)["accuracy"]
     assert min(effect.values()) < 1.0
 
 
 def test_gates_that_all_images_share_may_be_shuffled(examples):
     model = adafilter.build(tiny_resnet(), 3, gate_policy="all_tuned")
-    gates = evaluation.create_scorer(model, **OPTIONS)(examples.paths).gates
-    effect = gate_interventions.measure_effect(model, examples, gates, **OPTIONS)
+    gates = evaluation.create_scorer(model, SPEC, batch_size=4)(examples.paths).gates
+    effect = gate_interventions.measure_effect(
+        model, examples, gates, SPEC, batch_size=4
+    )
     assert effect["own"] == effect["shuffled"] == effect["all_tuned"]

@@ -4,10 +4,11 @@ import pytest
 from sklearn import metrics as reference
 
 from adafilter_tf import evaluation
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter
 from tests.conftest import tiny_resnet
 
-OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
 
 def test_metrics_equal_those_of_scikit_learn():
@@ -39,7 +40,7 @@ def test_every_image_is_scored_once_in_order_whatever_the_batch(
 ):
     paths, pixels = image_files
     model = adafilter.build(tiny_resnet(), 3)
-    outputs = evaluation.create_scorer(model, **OPTIONS, batch_size=batch_size)(paths)
+    outputs = evaluation.create_scorer(model, SPEC, batch_size=batch_size)(paths)
     assert outputs.logits.shape == (7, 3)
     # Another batch size sums in another order.
     np.testing.assert_allclose(outputs.logits, model(pixels), atol=1e-3)
@@ -50,7 +51,7 @@ def test_every_image_is_scored_once_in_order_whatever_the_batch(
 def test_soft_gates_survive_scoring(image_files):
     paths, pixels = image_files
     model = adafilter.build(tiny_resnet(), 3, gate_policy="soft")
-    outputs = evaluation.create_scorer(model, **OPTIONS, batch_size=4)(paths)
+    outputs = evaluation.create_scorer(model, SPEC, batch_size=4)(paths)
     expected = model.get_layer("stem_conv_gate").output
     expected = keras.Model(model.input, expected)(pixels)
     gates = outputs.gates["stem_conv"]
@@ -61,7 +62,7 @@ def test_soft_gates_survive_scoring(image_files):
 def test_scores_follow_the_weights(image_files):
     paths, _ = image_files
     model = adafilter.build(tiny_resnet(), 3)
-    score = evaluation.create_scorer(model, **OPTIONS, batch_size=4)
+    score = evaluation.create_scorer(model, SPEC, batch_size=4)
     before = score(paths).logits
     model.get_layer("head").bias.assign_add([1.0, 2.0, 3.0])
     np.testing.assert_allclose(score(paths).logits - before, [[1, 2, 3]] * 7, atol=1e-4)

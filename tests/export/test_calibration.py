@@ -1,5 +1,6 @@
 import pytest
 
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.export import calibration
 from adafilter_tf.models import gate_io
@@ -7,7 +8,7 @@ from adafilter_tf.models.folding import constant_gates
 from tests.conftest import tiny_resnet
 from tests.models.folding import fold_networks
 
-OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
 
 def pixel_model(**options):
@@ -27,7 +28,7 @@ def split(paths, *, train, validation):
 
 def fold(model, examples, fold="calibrated", tolerance=0.001, min_images=1):
     options = calibration.FoldOptions(fold, tolerance, min_images)
-    return calibration.fold_model(model, examples, options, image_options=OPTIONS)
+    return calibration.fold_model(model, examples, options, SPEC)
 
 
 def turn(model, monkeypatch):

@@ -10,8 +10,10 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import decoding
 
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 SHAPE = [8, 8, 3]
 HOSTILE = {
     "empty": b"",
@@ -57,9 +59,7 @@ def png_of_zeros(height, width):
 
 
 def decode(encoded):
-    return preprocessing.preprocess_for_evaluation(
-        encoded, image_size=8, channels=3, crop_fraction=1.0
-    )
+    return preprocessing.preprocess_for_evaluation(encoded, SPEC)
 
 
 @pytest.fixture(scope="module")
@@ -112,9 +112,7 @@ def test_turned_photograph_is_served_upright(decode_valid, orientation):
     Image.fromarray(pixels).save(stream, "PNG", exif=tags)
     images, _ = decode_valid(tf.constant([stream.getvalue()]))
     upright = np.asarray(ImageOps.exif_transpose(Image.open(stream)))
-    expected = preprocessing.preprocess_decoded(
-        upright, image_size=8, crop_fraction=1.0
-    )
+    expected = preprocessing.preprocess_decoded(upright, SPEC)
     np.testing.assert_array_equal(images[0], expected)
 
 

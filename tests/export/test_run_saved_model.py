@@ -15,6 +15,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from adafilter_tf import export
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter
 from tests import conftest
 
@@ -52,10 +53,8 @@ def version(tmp_path_factory):
     return export.export_saved_model(
         model,
         str(tmp_path_factory.mktemp("export")),
+        ImageSpec(image_size=8, channels=3, crop_fraction=0.875),
         class_names=NAMES,
-        image_size=8,
-        channels=3,
-        crop_fraction=0.875,
     )
 
 

@@ -11,10 +11,11 @@ import tensorflow as tf
 
 from adafilter_tf import errors, export, prediction
 from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import warmup
 
 NAMES = ("rosé", "daisy", "wild tulip")
-OPTIONS = {"image_size": 16, "channels": 3, "crop_fraction": 0.875}
+SPEC = ImageSpec(image_size=16, channels=3, crop_fraction=0.875)
 SIZES = ((30, 20), (17, 40), (16, 16), (5, 7))
 
 
@@ -52,10 +53,8 @@ def encode(image, encoder=tf.io.encode_png):
     return encoder(image).numpy()
 
 
-def export_model(model, folder, **options):
-    return export.export_saved_model(
-        model, str(folder), **{**OPTIONS, "class_names": NAMES, **options}
-    )
+def export_model(model, folder, spec=SPEC, class_names=NAMES):
+    return export.export_saved_model(model, str(folder), spec, class_names=class_names)
 
 
 def python(script, *arguments):
@@ -92,7 +91,7 @@ def signatures(version):
 def test_bytes_give_what_evaluation_gives(model, signatures, encoder):
     encoded = [encode(image, encoder) for image in random_images()]
     answer = signatures["serving_default"](image_bytes=tf.constant(encoded))
-    images = [preprocessing.preprocess_for_evaluation(e, **OPTIONS) for e in encoded]
+    images = [preprocessing.preprocess_for_evaluation(e, SPEC) for e in encoded]
     expected = model.predict_on_batch(np.stack(images))
     np.testing.assert_allclose(answer["logits"], expected, atol=1e-5)
     exponentials = np.exp(expected.astype(np.float64))
@@ -115,7 +114,7 @@ def test_logits_and_class_of_a_coloured_centre_by_hand(tmp_path):
     # A central crop of one half sees nothing of the white frame.
     image = np.full((40, 40, 3), 255, np.uint8)
     image[8:32, 8:32] = (50, 100, 200)
-    version = export_model(colour_model(), tmp_path, crop_fraction=0.5)
+    version = export_model(colour_model(), tmp_path, ImageSpec(16, 3, 0.5))
     loaded = tf.saved_model.load(version)
     answer = loaded.signatures["serving_default"](tf.constant([encode(image)]))
     np.testing.assert_allclose(answer["logits"], [[0.5, 1.0, 2.0]], atol=1e-5)
@@ -162,9 +161,7 @@ def test_saved_model_cli_gives_the_same_as_prediction(model, version, tmp_path):
         timeout=600,
     )
     rows = list(
-        prediction.predict_paths(
-            model, paths, class_names=NAMES, batch_size=3, **OPTIONS
-        )
+        prediction.predict_paths(model, paths, SPEC, class_names=NAMES, batch_size=3)
     )
     classes = np.load(tmp_path / "classes.npy", allow_pickle=True)
     assert [name.decode() for name in classes] == [row.classes[0] for row in rows]
@@ -209,14 +206,15 @@ def test_kill_during_export_leaves_no_numbered_folder(tmp_path):
     script = """
 import keras, sys, threading, os, time
 from adafilter_tf import export
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 model = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(),
     keras.layers.Dense(2)])
 def kill():
     time.sleep(float(sys.argv[2]))
     os.kill(os.getpid(), 9)
 threading.Thread(target=kill).start()
-export.export_saved_model(model, sys.argv[1], class_names=["a", "b"],
-    image_size=4, channels=1, crop_fraction=1.0)
+export.export_saved_model(model, sys.argv[1], ImageSpec(4, 1, 1.0),
+    class_names=["a", "b"])
 """
     found = []
     for seconds in ("0.05", "0.5", "1", "1.5"):
@@ -233,7 +231,7 @@ export.export_saved_model(model, sys.argv[1], class_names=["a", "b"],
 
 def test_failed_export_leaves_nothing(tmp_path):
     with pytest.raises(ValueError, match="expected shape"):
-        export_model(convolutional_model(), tmp_path, image_size=9)
+        export_model(convolutional_model(), tmp_path, ImageSpec(9, 3, 1.0))
     assert os.listdir(tmp_path) == []
 
 
@@ -245,7 +243,7 @@ def test_mixed_precision_model_answers_in_float32(tmp_path):
     answer = loaded.signatures["serving_default"](image_bytes=image)
     assert answer["logits"].dtype == answer["probabilities"].dtype == tf.float32
     expected = convolutional_model().predict_on_batch(
-        preprocessing.preprocess_for_evaluation(image[0], **OPTIONS)[None]
+        preprocessing.preprocess_for_evaluation(image[0], SPEC)[None]
     )
     # bfloat16 keeps 8 bits: 2 ** -8 of values around 1, over four layers.
     np.testing.assert_allclose(answer["logits"], expected, atol=0.03)
@@ -258,6 +256,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from adafilter_tf import export
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 cpu = tf.config.list_physical_devices("CPU")[0]
 logical = tf.config.LogicalDeviceConfiguration()
 tf.config.set_logical_device_configuration(cpu, [logical] * 2)
@@ -269,8 +268,8 @@ with strategy.scope():
 images = np.random.default_rng(0).uniform(0, 255, (8, 4, 4, 1)).astype("float32")
 model.fit(images, np.ones((8, 2)), batch_size=4, verbose=0)
 assert "Mirrored" in type(model.layers[-1].kernel.value).__name__
-version = export.export_saved_model(model, sys.argv[1], class_names=["a", "b"],
-    image_size=4, channels=1, crop_fraction=1.0)
+version = export.export_saved_model(model, sys.argv[1], ImageSpec(4, 1, 1.0),
+    class_names=["a", "b"])
 served = tf.saved_model.load(version).signatures["serving_float"](images=images)
 print(json.dumps([served["logits"].numpy().tolist(), model(images).numpy().tolist()]))
 """

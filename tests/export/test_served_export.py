@@ -10,13 +10,14 @@ import pytest
 import tensorflow as tf
 
 from adafilter_tf import export, prediction
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter
 from adafilter_tf.prediction import image_files
 from tests.conftest import tiny_resnet
 from tests.tools import prediction_servicer
 
 NAMES = ("rosé", "daisy", "wild tulip")
-OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def served(tmp_path_factory):
     model = adafilter.build(tiny_resnet(), 3)
     kernel = model.get_layer("head").kernel
     kernel.assign(kernel / 100)  # No saturated probabilities.
-    export.export_saved_model(model, str(root / "export"), class_names=NAMES, **OPTIONS)
+    export.export_saved_model(model, str(root / "export"), SPEC, class_names=NAMES)
     rng = np.random.default_rng(0)
     (root / "images").mkdir()
     for index in range(6):
@@ -66,9 +67,9 @@ def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
         prediction.predict_paths(
             model,
             image_files.list_images([str(images)]),
+            SPEC,
             class_names=NAMES,
             batch_size=4,
-            **OPTIONS,
         )
     )
     assert [row["path"] for row in rows] == [of.path for of in expected]

@@ -7,11 +7,12 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from adafilter_tf import evaluation, export
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter, fine_tuning, spottune
 from tests.conftest import tiny_resnet
 
 NAMES = ["rosé", "daisy", "wild tulip"]
-OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 0.875}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=0.875)
 OUTPUTS = {"logits", "probabilities", "classes", "top_k_classes", "top_k_scores"}
 GATED_LAYERS = {
     "stem_conv",
@@ -50,7 +51,7 @@ def model():
 def version(model, tmp_path_factory):
     folder = tmp_path_factory.mktemp("export")
     return export.export_saved_model(
-        model, str(folder), class_names=NAMES, top_k=2, **OPTIONS
+        model, str(folder), SPEC, class_names=NAMES, top_k=2
     )
 
 
@@ -62,7 +63,7 @@ def loaded(version):
 def test_bytes_pixels_and_evaluation_agree(model, loaded, tmp_path):
     pixels, encoded = make_images(5)
     paths = write_images(tmp_path, encoded)
-    logits = evaluation.create_scorer(model, **OPTIONS, batch_size=5)(paths).logits
+    logits = evaluation.create_scorer(model, SPEC, batch_size=5)(paths).logits
     expected = tf.nn.softmax(logits)
     signatures = loaded.signatures
     for answer in (
@@ -131,7 +132,7 @@ def test_best_classes_are_named_in_order(loaded):
 def test_gates_are_those_of_the_model(model, loaded, tmp_path):
     _, encoded = make_images(4)
     paths = write_images(tmp_path, encoded)
-    gates = evaluation.create_scorer(model, **OPTIONS, batch_size=4)(paths).gates
+    gates = evaluation.create_scorer(model, SPEC, batch_size=4)(paths).gates
     answer = loaded.signatures["gates"](image_bytes=tf.constant([*encoded, b"text"]))
     assert answer.pop("valid").numpy().tolist() == [True] * 4 + [False]
     for name, expected in gates.items():
@@ -173,7 +174,7 @@ def test_empty_batch_is_refused(loaded, name):
 )
 def test_gates_are_served_by_models_that_choose(tmp_path, build, gates):
     folder = export.export_saved_model(
-        build(tiny_resnet(), 3), str(tmp_path), class_names=NAMES, **OPTIONS
+        build(tiny_resnet(), 3), str(tmp_path), SPEC, class_names=NAMES
     )
     signatures = tf.saved_model.load(folder).signatures
     assert ("gates" in signatures) == (gates is not None)

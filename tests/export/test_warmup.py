@@ -5,6 +5,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from adafilter_tf import export
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import warmup
 from adafilter_tf.methods import fine_tuning
 from tests.conftest import tiny_resnet
@@ -15,10 +16,8 @@ def version(tmp_path_factory):
     return export.export_saved_model(
         fine_tuning.build(tiny_resnet(), 2),
         str(tmp_path_factory.mktemp("export")),
+        ImageSpec(image_size=8, channels=3, crop_fraction=1.0),
         class_names=["a", "b"],
-        image_size=8,
-        channels=3,
-        crop_fraction=1.0,
     )
 
 

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 
 from adafilter_tf import errors, prediction
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 
 COLOURS = ("red", "green", "blue")
-OPTIONS = {"class_names": COLOURS, "image_size": 8, "channels": 3, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
 
 def colour_model(scale=1 / 100):
@@ -27,7 +28,10 @@ def write_image(path, colour, size=(12, 9)):
 
 def predict(paths, batch_size=2, **options):
     rows = prediction.predict_paths(
-        colour_model(), paths, batch_size=batch_size, **{**OPTIONS, **options}
+        colour_model(),
+        paths,
+        SPEC,
+        **{"class_names": COLOURS, "batch_size": batch_size, **options},
     )
     return list(rows)
 
@@ -86,7 +90,9 @@ def test_rows_come_before_later_files_are_read(tmp_path):
     paths = [str(tmp_path / f"{i}.png") for i in range(4)]
     write_image(tmp_path / "0.png", (200, 0, 0))
     write_image(tmp_path / "1.png", (200, 0, 0))
-    rows = prediction.predict_paths(colour_model(), paths, batch_size=1, **OPTIONS)
+    rows = prediction.predict_paths(
+        colour_model(), paths, SPEC, class_names=COLOURS, batch_size=1
+    )
     assert next(rows).classes[0] == "red"
     write_image(tmp_path / "2.png", (0, 200, 0))
     write_image(tmp_path / "3.png", (0, 0, 200))
@@ -100,7 +106,7 @@ def test_no_paths_give_no_rows():
 def test_logits_that_are_not_finite_are_refused(tmp_path):
     path = write_image(tmp_path / "a.png", (1, 1, 1))
     rows = prediction.predict_paths(
-        colour_model(scale=math.inf), [path], batch_size=1, **OPTIONS
+        colour_model(scale=math.inf), [path], SPEC, class_names=COLOURS, batch_size=1
     )
     with pytest.raises(
         errors.RunError,
@@ -117,7 +123,9 @@ def test_paths_are_taken_no_more_than_two_batches_ahead():
             taken.append(index)
             yield f"nowhere/{index}.png"
 
-    rows = prediction.predict_paths(colour_model(), endless(), batch_size=4, **OPTIONS)
+    rows = prediction.predict_paths(
+        colour_model(), endless(), SPEC, class_names=COLOURS, batch_size=4
+    )
     for number in range(1, 30):
         assert next(rows).path == f"nowhere/{number - 1}.png"
         assert len(taken) <= number + 2 * 4

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors, evaluation, training
-from adafilter_tf.data import augmentation
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter
 from adafilter_tf.models import graph
 from adafilter_tf.optim import ema, losses, optimizers, stages
@@ -18,7 +19,7 @@ from adafilter_tf.training.callbacks import (
 )
 from tests.conftest import tiny_resnet
 
-IMAGES = {"image_size": 8, "channels": 1, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=1, crop_fraction=1.0)
 STEPS = 8
 
 
@@ -189,7 +190,7 @@ def fit(few_digits, folder, resume, callbacks=()):
     """Everything at once: accumulation, average, depth, weights, early stopping."""
     keras.utils.set_random_seed(1)
     model = adafilter.build(tiny_resnet(channels=1), 10, gate_units=4)
-    score = evaluation.create_scorer(model, **IMAGES, batch_size=8)
+    score = evaluation.create_scorer(model, SPEC, batch_size=8)
     stopper = early_stopping.EarlyStopping(
         "validation_loss", 9, folder / "best", folder
     )
@@ -203,12 +204,10 @@ def fit(few_digits, folder, resume, callbacks=()):
     )
     found = training.fit(
         model,
-        few_digits,
+        pipeline.TrainingInput(few_digits, SPEC, seed=3),
         plan,
         score=score,
-        image_options=IMAGES,
-        options=training.TrainingOptions(4, 2, 8, seed=3, cache="none", log_every=50),
-        augmentation=augmentation.Augmentation(),
+        options=training.TrainingOptions(4, 2, 8, log_every=50),
         callbacks=[
             validation.Validation(score, few_digits.validation, None),
             stopper,

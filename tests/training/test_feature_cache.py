@@ -7,16 +7,18 @@ import pytest
 import tensorflow as tf
 
 from adafilter_tf import errors, evaluation, training
+from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import Augmentation
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.methods import METHODS
 from adafilter_tf.optim import optimizers
 from adafilter_tf.training import feature_cache
 from tests.conftest import tiny_resnet
 
-IMAGES = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 OPTIONS = training.TrainingOptions(
-    epochs=3, steps_per_epoch=2, batch_size=4, seed=5, cache="none", log_every=10
+    epochs=3, steps_per_epoch=2, batch_size=4, log_every=10
 )
 
 
@@ -24,6 +26,11 @@ OPTIONS = training.TrainingOptions(
 def examples(image_files):
     paths, _ = image_files
     return Examples(tuple(paths), (0, 1, 2, 0, 1, 2, 0), ("a", "b", "c"))
+
+
+def make_input(examples, augmentation=None, *, seed):
+    splits = Splits(examples, examples, examples)
+    return pipeline.TrainingInput(splits, SPEC, augmentation or Augmentation(), seed)
 
 
 def train(examples, method, cached, augmentation=None, **hyperparameters):
@@ -36,17 +43,15 @@ def train(examples, method, cached, augmentation=None, **hyperparameters):
     )
     training.fit(
         model,
-        Splits(examples, examples, examples),
+        make_input(examples, augmentation, seed=5),
         training.TrainingPlan(
             METHODS[method].stages(),
             optimizers.OptimizerOptions(
                 "sgd", 0.05, 0.05, 0.01, weight_decay=1e-3, warmup_fraction=0.0
             ),
         ),
-        score=evaluation.create_scorer(model, **IMAGES, batch_size=4),
-        image_options=IMAGES,
+        score=evaluation.create_scorer(model, SPEC, batch_size=4),
         options=dataclasses.replace(OPTIONS, cache_frozen_features=cached),
-        augmentation=augmentation or Augmentation(),
         callbacks=[log],
         quiet=True,
     )
@@ -74,11 +79,9 @@ def test_cached_features_train_the_same_weights(examples, method, hyperparameter
 
 def test_frozen_layers_see_each_image_once(examples):
     model = METHODS["adafilter"].build(tiny_resnet(), 3, gate_from="stage1")
-    rest, read = feature_cache.cache(
-        model, examples, image_options=IMAGES, batch_size=4, augmentation=Augmentation()
-    )
+    rest, read = feature_cache.cache(model, make_input(examples, seed=1), batch_size=4)
     assert "stem_conv" not in {layer.name for layer in rest.layers}
-    create = functools.partial(read, global_batch_size=2, total_steps=4, seed=1)
+    create = functools.partial(read, global_batch_size=2, total_steps=4)
     batches = [np.asarray(features) for features, _ in create()]
     assert [batch.shape for batch in batches] == [(2, 8, 8, 8)] * 4
     # A resumed training sees the batches that are left.
@@ -112,14 +115,11 @@ def test_features_that_do_not_fit_are_an_error(examples, monkeypatch):
 
 def test_features_keep_the_order_of_the_images(examples):
     """Each batch of features is that of the images that training would have read."""
-    from adafilter_tf.data import pipeline
-
     images = np.stack([keras.utils.load_img(p) for p in examples.paths])
-    options = {"global_batch_size": 3, "total_steps": 5, "seed": 7}
-    expected = pipeline.training_dataset(
-        examples, **IMAGES, **options, augmentation=Augmentation()
-    )
-    actual = pipeline.feature_dataset(images, examples, **options)
+    data = make_input(examples, seed=7)
+    options = {"global_batch_size": 3, "total_steps": 5}
+    expected = pipeline.training_dataset(data, **options)
+    actual = pipeline.feature_dataset(images, data, **options)
     for (a, labels), (b, expected_labels) in zip(actual, expected, strict=True):
         assert np.array_equal(a, b)
         tf.debugging.assert_equal(labels, expected_labels)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from adafilter_tf import evaluation, training
-from adafilter_tf.data import augmentation, pipeline
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import fine_tuning
 from adafilter_tf.models import batch_norm_statistics
 from adafilter_tf.optim import optimizers, stages
@@ -15,9 +16,9 @@ from adafilter_tf.training import checkpointing
 from adafilter_tf.training.callbacks import checkpoint, stopwatch
 from tests.conftest import tiny_resnet
 
-IMAGES = {"image_size": 8, "channels": 1, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=1, crop_fraction=1.0)
 OPTIONS = training.TrainingOptions(
-    epochs=4, steps_per_epoch=2, batch_size=8, seed=3, cache="none", log_every=50
+    epochs=4, steps_per_epoch=2, batch_size=8, log_every=50
 )
 
 
@@ -56,12 +57,10 @@ def fit(
         layer.momentum = momentum
     found = training.fit(
         model,
-        few_digits,
+        pipeline.TrainingInput(few_digits, SPEC, seed=3),
         training.TrainingPlan(parts, OPTIMIZER, finish=finish),
-        score=evaluation.create_scorer(model, **IMAGES, batch_size=8),
-        image_options=IMAGES,
+        score=evaluation.create_scorer(model, SPEC, batch_size=8),
         options=dataclasses.replace(OPTIONS, **options),
-        augmentation=augmentation.Augmentation(),
         callbacks=callbacks,
         resume=resume or training.ResumePoint(),
     )
@@ -141,12 +140,9 @@ def test_inference_computes_what_was_trained(few_digits, renew, fits):
         renew_batch_norm_statistics=renew,
     )
     (images, _), *_ = pipeline.training_dataset(
-        few_digits.train,
-        **IMAGES,
+        pipeline.TrainingInput(few_digits, SPEC),
         global_batch_size=len(few_digits.train),
         total_steps=1,
-        seed=0,
-        augmentation=augmentation.Augmentation(),
     )
     inferred = keras.ops.softmax(model(images, training=False))
     trained = keras.ops.softmax(model(images, training=True))

@@ -10,6 +10,7 @@ accuracy; seconds of training steps and of one renewal, its tracing included and
 """
 
 import contextlib
+import dataclasses
 import time
 
 import keras
@@ -18,7 +19,7 @@ import tensorflow as tf
 from absl import app, flags
 
 from adafilter_tf import evaluation, training
-from adafilter_tf.cli import settings, training_settings, trial
+from adafilter_tf.cli import dataset, settings, training_settings, trial
 from adafilter_tf.data import augmentation, pipeline
 from adafilter_tf.models import batch_norm_statistics
 from adafilter_tf.training.callbacks import stopwatch
@@ -47,37 +48,35 @@ def measure(arguments: list[str], *, randomize: bool = False) -> dict[str, float
     keras.backend.clear_session(free_memory=True)
     values = trial.parse_flags(arguments)
     keras.utils.set_random_seed(values.seed)
-    splits = settings.make_splits(values, settings.load_source(values))
+    splits = dataset.make_splits(values, dataset.load_source(values))
     model = settings.build_model(values, values.method, len(splits.train.class_names))
     if randomize:
         _randomize(model)
-    images = settings.image_options(values)
-    score = evaluation.create_scorer(model, **images, batch_size=values.batch_size)
+    data = settings.training_input(values, model, splits)
+    score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
     options = settings.training_options(values, len(splits.train))
     clock = stopwatch.Stopwatch()
     found = training.fit(
         model,
-        splits,
+        data,
         training_settings.make_plan(
             values, values.method, tf.distribute.get_strategy(), splits.train
         ),
         score=score,
-        image_options=images,
         options=options,
-        augmentation=settings.augmentation(values),
         callbacks=[clock],
         quiet=True,
     )
     result = {
         "training_mode": found["last_epoch_accuracy"],
-        "batch": _measure_batch_mode(model, splits.train, images, options),
+        "batch": _measure_batch_mode(model, data, options),
         "inference": training.measure_split(score, splits.train, "train")[
             "train_accuracy"
         ],
         "test": training.measure_split(score, splits.test, "test")["test_accuracy"],
         "train_seconds": clock.seconds,
     }
-    renewal = training.create_renewal(model, splits.train, images, options)
+    renewal = training.create_renewal(model, data, options)
     for name in ("first_renewal_seconds", "renewal_seconds"):
         start = time.monotonic()
         if renewal:
@@ -86,16 +85,13 @@ def measure(arguments: list[str], *, randomize: bool = False) -> dict[str, float
     return result
 
 
-def _measure_batch_mode(model, examples, images, options) -> float:
+def _measure_batch_mode(model, data, options) -> float:
     """Returns the accuracy on whole batches of training images, without dropout."""
     layers = batch_norm_statistics.list_training(model)
     batches = pipeline.training_dataset(
-        examples,
-        **images,
+        dataclasses.replace(data, augmentation=augmentation.Augmentation()),
         global_batch_size=options.batch_size,
-        total_steps=max(1, len(examples) // options.batch_size),
-        seed=options.seed,
-        augmentation=augmentation.Augmentation(),
+        total_steps=max(1, len(data.splits.train) // options.batch_size),
     )
 
     @tf.function

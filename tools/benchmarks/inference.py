@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from adafilter_tf import errors
-from adafilter_tf.cli import settings as app_settings
 from adafilter_tf.cli import trial
 from adafilter_tf.data import splits
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import calibration
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.models import folding, gate_io
@@ -125,7 +125,7 @@ def _open_run(settings: subjects.Settings, root: pathlib.Path):
         model,
         splits.read_splits(folder.splits),
         calibration.FoldOptions(),
-        image_options=app_settings.image_options(values),
+        ImageSpec.of(model, values.crop_fraction),
     )
     images = report.validation_images
     return model, folded, report.changed_predictions / images if images else None

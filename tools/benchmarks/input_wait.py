@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.augmentation import Augmentation
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
+from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.models import backbones
 from tools.benchmarks import interleaving, photographs, subjects
 
@@ -26,14 +26,16 @@ def create_dataset(
 ) -> tf.data.Dataset:
     """Returns the batches of a training without augmentation."""
     return pipeline.training_dataset(
-        examples,
-        image_size=settings.image_size,
-        channels=backbones.get_spec(settings.backbone).channels,
-        crop_fraction=1.0,
+        pipeline.TrainingInput(
+            Splits(examples, examples, examples),
+            ImageSpec(
+                settings.image_size,
+                backbones.get_spec(settings.backbone).channels,
+                crop_fraction=1.0,
+            ),
+        ),
         global_batch_size=settings.batch_size,
         total_steps=steps,
-        seed=0,
-        augmentation=Augmentation(),
     )
 
 

@@ -1,5 +1,6 @@
 """--dry_run: what a training would be, by two of its steps; leaves nothing behind."""
 
+import dataclasses
 import math
 import resource
 import time
@@ -9,10 +10,9 @@ import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import distribution, evaluation, training
-from adafilter_tf.cli import flagfile, settings, training_settings
+from adafilter_tf.cli import dataset, flagfile, settings, training_settings
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.data.integrity import verification
+from adafilter_tf.data.examples import Splits
 from adafilter_tf.models import gate_io
 
 FLAGS = flags.FLAGS
@@ -32,14 +32,11 @@ class _StepTimes(keras.callbacks.Callback):
 
 def run() -> None:
     """Resolves and builds everything, takes two steps, prints what was found."""
-    splits = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+    source = dataset.load_source(FLAGS)
     if FLAGS.recipe:
-        print(settings.apply_recipe(FLAGS, splits.train))
-    splits, skipped = verification.verify_images(
-        splits,
-        settings.bad_image_rule(FLAGS),
-        channels=settings.image_options(FLAGS)["channels"],
-    )
+        examples = dataset.make_splits(FLAGS, source).train
+        print(settings.apply_recipe(FLAGS, examples))
+    splits, skipped = dataset.load_splits(FLAGS, source)
     print(f"Settings:\n{flagfile.to_flagfile()}", end="")
     counts = ", ".join(f"{name} {len(examples)}" for name, examples in splits.items())
     print(f"Images: {counts}; {len(splits.train.class_names)} classes")
@@ -48,20 +45,6 @@ def run() -> None:
     for method in filter(None, (FLAGS.method, FLAGS.baseline)):
         print(_try_method(method, splits))
     print("A dry run: nothing was written.")
-
-
-def make_dataset(examples: Examples, total_steps: int) -> tf.data.Dataset:
-    """Returns the first batches of a training, by the command line's settings."""
-    options = settings.training_options(FLAGS, len(examples))
-    return pipeline.training_dataset(
-        examples,
-        **settings.image_options(FLAGS),
-        global_batch_size=options.batch_size,
-        total_steps=total_steps,
-        seed=options.seed,
-        augmentation=settings.augmentation(FLAGS),
-        cache="none",
-    )
 
 
 def _try_method(method: str, splits: Splits) -> str:
@@ -78,12 +61,14 @@ def _try_method(method: str, splits: Splits) -> str:
     plan.stages[-1].begin(model)
     training.compile_stage(model, plan, steps=options.total_steps)
     times = _StepTimes()
-    model.fit(
-        make_dataset(splits.train, 2), verbose=0, shuffle=False, callbacks=[times]
+    data = settings.training_input(FLAGS, model, splits)
+    batches = pipeline.training_dataset(
+        dataclasses.replace(data, cache="none"),
+        global_batch_size=options.batch_size,
+        total_steps=2,
     )
-    score = evaluation.create_scorer(
-        model, **settings.image_options(FLAGS), batch_size=FLAGS.batch_size
-    )
+    model.fit(batches, verbose=0, shuffle=False, callbacks=[times])
+    score = evaluation.create_scorer(model, data.spec, batch_size=FLAGS.batch_size)
     validation = _estimate_validation(score, splits.validation.paths)
     step = times.seconds[1]
     total = times.seconds[0] + options.total_steps * step + options.epochs * validation

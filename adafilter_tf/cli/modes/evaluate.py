@@ -5,10 +5,8 @@ import json
 from absl import flags, logging
 
 from adafilter_tf import evaluation, training
-from adafilter_tf.cli import settings
-from adafilter_tf.cli.modes import finished_run
+from adafilter_tf.cli import finished_run
 from adafilter_tf.data import splits
-from adafilter_tf.files import model_file
 
 FLAGS = flags.FLAGS
 
@@ -16,14 +14,11 @@ FLAGS = flags.FLAGS
 def run() -> None:
     """Scores the trained model on a split or data set; prints the metrics as JSON."""
     folder = finished_run.open_run()
+    model, spec = finished_run.load_model(folder)
     split, examples, num_unreadable = finished_run.load_examples(
-        folder, FLAGS.evaluate_split
+        folder, FLAGS.evaluate_split, channels=spec.channels
     )
-    score = evaluation.create_scorer(
-        model_file.load_model(folder.model),
-        **settings.image_options(FLAGS),
-        batch_size=FLAGS.batch_size,
-    )
+    score = evaluation.create_scorer(model, spec, batch_size=FLAGS.batch_size)
     if not FLAGS.evaluate_on:
         print(json.dumps(training.measure_split(score, examples, split), indent=2))
         return

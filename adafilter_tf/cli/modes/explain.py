@@ -6,10 +6,8 @@ import re
 from absl import flags
 
 from adafilter_tf import layers
-from adafilter_tf.cli import settings
-from adafilter_tf.cli.modes import finished_run
+from adafilter_tf.cli import finished_run
 from adafilter_tf.evaluation.explanation import explain
-from adafilter_tf.files import model_file
 from adafilter_tf.runs import run_dir
 
 FLAGS = flags.FLAGS
@@ -23,17 +21,19 @@ _TEST_NOTE = (
 def run() -> None:
     """Writes the page and its data into the run's folder; prints its gist."""
     folder = finished_run.open_run()
-    split, examples, _ = finished_run.load_examples(folder, FLAGS.explain_split)
+    model, spec = finished_run.load_model(folder)
+    split, examples, _ = finished_run.load_examples(
+        folder, FLAGS.explain_split, channels=spec.channels
+    )
     sample = explain.draw_sample(examples, FLAGS.explain_images, FLAGS.seed)
-    model = model_file.load_model(folder.model)
     whole = len(sample) == len(examples)
     report = explain.describe(
         model,
         sample,
         _gather_facts(folder, model, split, len(examples), whole),
+        spec,
         batch_size=FLAGS.batch_size,
         projection=FLAGS.explain_projection,
-        **settings.image_options(FLAGS),
     )
     html, data = explain.write_report(report, folder.root / _choose_name(split))
     print("\n".join([*report["summary"], f"Page  {html}", f"Data  {data}"]))

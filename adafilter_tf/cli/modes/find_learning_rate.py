@@ -1,5 +1,6 @@
 """--mode=find_learning_rate: a learning rate from a short run on training images."""
 
+import dataclasses
 import functools
 import pathlib
 
@@ -8,9 +9,8 @@ import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import errors, training
-from adafilter_tf.cli import settings, training_settings
-from adafilter_tf.cli.modes import dry_run
-from adafilter_tf.data.integrity import verification
+from adafilter_tf.cli import dataset, settings, training_settings
+from adafilter_tf.data import pipeline
 from adafilter_tf.models import graph
 from adafilter_tf.optim import lr_finder, optimizers
 
@@ -31,12 +31,7 @@ def run() -> None:
             "it must be above 0."
         )
     settings.resolve_defaults(FLAGS)
-    splits = settings.make_splits(FLAGS, settings.load_source(FLAGS))
-    splits, _ = verification.verify_images(
-        splits,
-        settings.bad_image_rule(FLAGS),
-        channels=settings.image_options(FLAGS)["channels"],
-    )
+    splits, _ = dataset.load_splits(FLAGS)
     keras.utils.set_random_seed(FLAGS.seed)
     steps = FLAGS.finder_steps
     strategy = tf.distribute.get_strategy()
@@ -55,8 +50,13 @@ def run() -> None:
         model, optimizer, loss=plan.loss, jit_compile=plan.jit_compile
     )
     losses = lr_finder.BatchLosses()
-    dataset = dry_run.make_dataset(splits.train, steps)
-    model.fit(dataset, verbose=2, shuffle=False, callbacks=[losses])
+    data = settings.training_input(FLAGS, model, splits)
+    batches = pipeline.training_dataset(
+        dataclasses.replace(data, cache="none"),
+        global_batch_size=FLAGS.batch_size,
+        total_steps=steps,
+    )
+    model.fit(batches, verbose=2, shuffle=False, callbacks=[losses])
     search = lr_finder.evaluate_search(losses.losses, steps)
     paths = lr_finder.write_search(search, folder)
     ratio = FLAGS.head_learning_rate / FLAGS.learning_rate

@@ -5,7 +5,7 @@ import pathlib
 from absl import flags
 
 from adafilter_tf import errors
-from adafilter_tf.cli import settings
+from adafilter_tf.cli import dataset
 from adafilter_tf.data import sources
 from adafilter_tf.data.inspection import facts, report, sheet
 from adafilter_tf.data.integrity import manifest
@@ -20,7 +20,7 @@ def run() -> None:
     """Scans the data set, prints a report and writes it with a sheet of samples."""
     folder = pathlib.Path(FLAGS.output_dir)
     _check_folder(folder)
-    source = sources.read_source(FLAGS.dataset, **settings.source_options(FLAGS))
+    source = sources.read_source(FLAGS.dataset, **dataset.source_options(FLAGS))
     if not any(len(examples) for examples in source.values()):
         raise errors.UsageError(
             f"dataset={FLAGS.dataset} has no image; folder:PATH needs one subfolder of "
@@ -46,7 +46,7 @@ def _make_splits(source) -> tuple[dict, str | None]:
     """A run's splits; or those of the source, and why a run would have none."""
     try:
         sources.check_classes(FLAGS.dataset, source)
-        return dict(settings.make_splits(FLAGS, source).items()), None
+        return dict(dataset.make_splits(FLAGS, source).items()), None
     except errors.RunError as error:
         known = {name: of for name, of in source.items() if name != "all"}
         return known, str(error)

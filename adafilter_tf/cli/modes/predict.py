@@ -6,9 +6,7 @@ import sys
 from absl import flags
 
 from adafilter_tf import errors, prediction
-from adafilter_tf.cli import settings
-from adafilter_tf.cli.modes import finished_run
-from adafilter_tf.files import model_file
+from adafilter_tf.cli import finished_run
 from adafilter_tf.prediction import image_files, progress, writers
 
 FLAGS = flags.FLAGS
@@ -26,14 +24,15 @@ def run() -> None:
     if path:
         writers.check_target(path, overwrite=FLAGS.overwrite)
     folder = finished_run.open_run()
+    model, spec = finished_run.load_model(folder)
     total = sum(1 for _ in image_files.iterate_images(FLAGS.images))
     rows = prediction.predict_paths(
-        model_file.load_model(folder.model),
+        model,
         image_files.iterate_images(FLAGS.images),
+        spec,
         class_names=finished_run.read_labels(folder),
         batch_size=FLAGS.batch_size,
         top_k=FLAGS.top_k,
-        **settings.image_options(FLAGS),
     )
     rows = progress.report_progress(rows, total, sys.stderr)
     if path:

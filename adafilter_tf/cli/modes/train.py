@@ -9,15 +9,20 @@ import keras
 from absl import flags, logging
 
 from adafilter_tf import distribution, errors
-from adafilter_tf.cli import flagfile, settings, summary, training_settings
-from adafilter_tf.cli.modes import export
+from adafilter_tf.cli import (
+    dataset,
+    finished_run,
+    flagfile,
+    settings,
+    summary,
+    training_settings,
+)
 from adafilter_tf.data import splits
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.data.integrity import image_record, manifest, verification
+from adafilter_tf.data.integrity import image_record, verification
 from adafilter_tf.distribution import workers
 from adafilter_tf.evaluation import published
 from adafilter_tf.files import atomic
-from adafilter_tf.models import backbones
 from adafilter_tf.runs import run_callbacks, run_dir, run_export, training_run
 
 FLAGS = flags.FLAGS
@@ -58,7 +63,7 @@ def _apply_recipe(team: workers.Workers) -> None:
         return
 
     def apply() -> dict:
-        examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
+        examples = dataset.make_splits(FLAGS, dataset.load_source(FLAGS))
         print(settings.apply_recipe(FLAGS, examples.train))
         return {name: FLAGS[name].value for name in flagfile.recorded_names()}
 
@@ -92,7 +97,7 @@ def _export(folder: run_dir.RunDir, metrics: list[dict]) -> None:
     found = {
         name: run_export.find_export(folder, name) for name in FLAGS.export_formats
     }
-    written = export.export_run(
+    written = finished_run.export(
         folder, [name for name, path in found.items() if not path]
     )
     print(summary.summarize(folder, metrics, {**found, **written}))
@@ -112,13 +117,11 @@ def _train_method(
     )
     metrics = training_run.train(
         model,
-        examples,
+        settings.training_input(FLAGS, model, examples),
         folder,
         training_settings.make_plan(FLAGS, method, strategy, examples.train),
         method=method,
-        image_options=settings.image_options(FLAGS),
         options=settings.training_options(FLAGS, len(examples.train)),
-        augmentation=settings.augmentation(FLAGS),
         safety=settings.safety_options(FLAGS),
         report={
             "method": method,
@@ -158,7 +161,7 @@ def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
 def _check_images(examples: Splits, team: workers.Workers) -> errors.RunError | None:
     paths = [path for _, part in examples.items() for path in part.paths]
     if not all(map(os.path.exists, paths)):
-        settings.load_source(FLAGS)  # Extracts the images of a data set that has none.
+        dataset.load_source(FLAGS)  # Extracts the images of a data set that has none.
     missing = next((path for path in paths if not os.path.exists(path)), None)
     if missing is None:
         return None
@@ -188,13 +191,7 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
         if not _is_complete(folder):
             _check_data(begun, folder)
         return begun
-    examples = settings.make_splits(FLAGS, settings.load_source(FLAGS))
-    examples, skipped = verification.verify_images(
-        examples,
-        settings.bad_image_rule(FLAGS),
-        channels=backbones.get_spec(FLAGS.backbone).channels,
-        cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
-    )
+    examples, skipped = dataset.load_splits(FLAGS)
     if skipped:
         verification.write_skipped(skipped, folder.skipped_images)
     atomic.write_text(
@@ -208,7 +205,7 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
 def _check_data(begun: Splits, folder: run_dir.RunDir) -> None:
     """Refuses to go on with other data than the run began with."""
     image_record.check_lists(
-        settings.make_splits(FLAGS, settings.load_source(FLAGS)),
+        dataset.make_splits(FLAGS, dataset.load_source(FLAGS)),
         begun,
         dataset=FLAGS.dataset,
         left_out=verification.read_skipped(folder.skipped_images),

@@ -7,8 +7,10 @@ can be traced into a SavedModel. The conventions are those of TensorFlow's decod
 honoured and a file with more pixels than its size allows is refused undecoded.
 """
 
+import dataclasses
 from collections.abc import Callable
 
+import keras
 import tensorflow as tf
 
 from adafilter_tf.data.decoding import exif_orientation, pixel_limit
@@ -23,6 +25,46 @@ _DCT_METHOD = "INTEGER_ACCURATE"
 # it has none: without a margin, pixels at the border of a crop differ by up to 48 of
 # 255 from those of the whole image. One chroma sample is at most 4 pixels wide (4:1:1).
 _CHROMA_MARGIN = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageSpec:
+    """How an image becomes the pixels of a model outside training.
+
+    Attributes:
+        image_size: Side S of the pixels.
+        channels: C, 1 (grey) or 3 (RGB).
+        crop_fraction: Side of the central square, as a fraction in (0, 1] of the
+            image's shorter side.
+    """
+
+    image_size: int
+    channels: int
+    crop_fraction: float
+
+    @classmethod
+    def of(cls, model: keras.Model, crop_fraction: float) -> "ImageSpec":
+        """Returns the spec of a model's images.
+
+        Args:
+            model: Takes pixels [B, S, S, C] of a fixed size.
+            crop_fraction: See `ImageSpec`.
+
+        Raises:
+            ValueError: The input is not such a batch of square images.
+        """
+        shape = model.input_shape
+        if len(shape) != 4 or shape[1] is None or shape[1] != shape[2]:
+            raise ValueError(
+                f"Received a model with input shape {shape}; expected (batch, size, "
+                "size, channels) with a fixed size."
+            )
+        return cls(shape[1], shape[3], crop_fraction)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape of one image's pixels, (S, S, C)."""
+        return self.image_size, self.image_size, self.channels
 
 
 def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
@@ -103,45 +145,38 @@ def decode_crop_and_resize(
     return resize(cropped, image_size)
 
 
-def preprocess_for_evaluation(
-    encoded: tf.Tensor, *, image_size: int, channels: int, crop_fraction: float
-) -> tf.Tensor:
+def preprocess_for_evaluation(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     """What a model sees of an encoded image outside training.
 
     Args:
         encoded: Scalar string, the bytes of a JPEG or PNG file.
-        image_size: Side S of the result in pixels.
-        channels: 1 or 3.
-        crop_fraction: Side of the central square as a share of the shorter side.
+        spec: Of the model's images.
 
     Returns:
-        float32 [S, S, channels] in 0..255.
+        float32 [S, S, C] in 0..255.
     """
     return decode_crop_and_resize(
         encoded,
-        lambda height, width: central_box(height, width, crop_fraction),
-        image_size=image_size,
-        channels=channels,
+        lambda height, width: central_box(height, width, spec.crop_fraction),
+        image_size=spec.image_size,
+        channels=spec.channels,
     )
 
 
-def preprocess_decoded(
-    image: tf.Tensor, *, image_size: int, crop_fraction: float
-) -> tf.Tensor:
+def preprocess_decoded(image: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
     """`preprocess_for_evaluation` of an image that is already decoded.
 
     Args:
         image: [H, W, C], pixels in 0..255 of any numeric type.
-        image_size: Side S of the result in pixels.
-        crop_fraction: Side of the central square as a share of the shorter side.
+        spec: Of the model's images.
 
     Returns:
         float32 [S, S, C] in 0..255.
     """
     return crop_and_resize(
         image,
-        lambda height, width: central_box(height, width, crop_fraction),
-        image_size=image_size,
+        lambda height, width: central_box(height, width, spec.crop_fraction),
+        image_size=spec.image_size,
     )
 
 

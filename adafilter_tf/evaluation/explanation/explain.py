@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.evaluation import gate_interventions, gate_statistics, scoring
 from adafilter_tf.evaluation.explanation import (
@@ -58,10 +59,10 @@ def describe(
     model: keras.Model,
     examples: Examples,
     facts: RunFacts,
+    spec: ImageSpec,
     *,
     batch_size: int,
     projection: str = "pca",
-    **image_options,
 ) -> dict:
     """Returns the report on a model, ready for JSON.
 
@@ -69,18 +70,17 @@ def describe(
         model: Pixels to logits, with gates or without.
         examples: Images with their labels, at least one.
         facts: Of the run.
+        spec: How an image becomes the model's pixels.
         batch_size: Images per step.
         projection: One of `gate_patterns.PROJECTIONS`.
-        **image_options: `image_size`, `channels` and `crop_fraction`.
 
     Returns:
         The entries of `classification.describe_classification`, `run` for the facts,
         `gates`, see `_describe_gates`, None for a model without, and `summary`, the
         sentences of `verdict.summarize`. Each image has its `path`, too.
     """
-    options = {**image_options, "batch_size": batch_size}
     logging.info("Scoring %d images.", len(examples))
-    outputs = scoring.create_scorer(model, **options)(examples.paths)
+    outputs = scoring.create_scorer(model, spec, batch_size=batch_size)(examples.paths)
     report = {
         "summary": [],
         "run": dataclasses.asdict(facts),
@@ -92,7 +92,8 @@ def describe(
     for image, path in zip(report["images"], examples.paths, strict=True):
         image["path"] = path
     if outputs.gates:
-        report["gates"] = _describe_gates(model, examples, outputs, projection, options)
+        effect = _measure_effect(model, examples, outputs, spec, batch_size)
+        report["gates"] = _describe_gates(examples, outputs, effect, projection)
         tuned = gate_patterns.measure_tuned_shares(outputs.gates)
         for image, share in zip(report["images"], tuned, strict=True):
             image["tuned_fraction"] = float(share)
@@ -115,7 +116,7 @@ def write_report(report: dict, path: pathlib.Path) -> tuple[pathlib.Path, pathli
     return html, data
 
 
-def _describe_gates(model, examples, outputs, projection, options) -> dict:
+def _describe_gates(examples, outputs, effect, projection) -> dict:
     """The choices: `effect`, `layers`, `most_tuned`, `least_tuned`, `neighbours`, ...
 
     Where all images choose alike, `distinct_patterns` is 1, and `neighbours`,
@@ -138,7 +139,7 @@ def _describe_gates(model, examples, outputs, projection, options) -> dict:
         ),
         "class_information": gate_statistics.class_information(gates, labels),
         "layers": layers,
-        "effect": _measure_effect(model, examples, outputs, options),
+        "effect": effect,
         "most_tuned": order[:count].tolist(),
         "least_tuned": order[::-1][:count].tolist(),
         "distinct_patterns": len(np.unique(patterns, axis=0)) if patterns.size else 1,
@@ -157,12 +158,14 @@ def _describe_gates(model, examples, outputs, projection, options) -> dict:
     return found
 
 
-def _measure_effect(model, examples, outputs, options) -> dict[str, dict[str, float]]:
+def _measure_effect(
+    model, examples, outputs, spec, batch_size
+) -> dict[str, dict[str, float]]:
     """Accuracy under other gates, and by how much the images' own are better."""
     replaced = gate_interventions.replace_gates(outputs.gates)
     logging.info("Measuring the accuracy under %d other choices.", len(replaced))
     answers = gate_interventions.predict_classes(
-        model, examples.paths, replaced, **options
+        model, examples.paths, replaced, spec, batch_size=batch_size
     )
     labels = np.asarray(examples.labels)
     own = outputs.logits.argmax(axis=1) == labels

@@ -12,6 +12,7 @@ from tensorboard.plugins import projector
 
 from adafilter_tf import evaluation
 from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, show_path
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.models import gate_io
@@ -25,8 +26,8 @@ def write_projector(
     log_dir: str | os.PathLike,
     model: keras.Model,
     examples: Examples,
+    spec: ImageSpec,
     *,
-    image_options: dict,
     batch_size: int,
     workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> None:
@@ -40,7 +41,7 @@ def write_projector(
         log_dir: TensorBoard's folder.
         model: A classifier with a layer "head".
         examples: Of which at most `MAX_IMAGES`, evenly spaced, are shown.
-        image_options: `image_size`, `channels` and `crop_fraction`.
+        spec: How an image becomes the model's pixels.
         batch_size: Images per step over all replicas.
         workers: Of the run; all of them predict, the chief writes.
     """
@@ -55,7 +56,7 @@ def write_projector(
             "features": model.get_layer("head").input,
             "gates": gate_io.list_gates(model),
         },
-        **image_options,
+        spec,
         batch_size=batch_size,
     )
     outputs = predict(examples.paths)
@@ -69,9 +70,7 @@ def write_projector(
             points["gates"] = gates
     folder.mkdir(parents=True, exist_ok=True)
     _write_labels(folder / "projector_labels.tsv", examples)
-    dataset = pipeline.evaluation_dataset(
-        examples.paths, **image_options, batch_size=batch_size
-    )
+    dataset = pipeline.evaluation_dataset(examples.paths, spec, batch_size=batch_size)
     _draw_sprite(dataset, len(examples)).save(folder / "projector_sprite.png")
     config = projector.ProjectorConfig()
     for name, array in points.items():

@@ -2,12 +2,14 @@
 
 import io
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
 
 from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 
 
 @pytest.mark.parametrize("format", ["JPEG", "PNG"])
@@ -75,14 +77,14 @@ def test_cropped_decode_equals_slice_of_whole_image(
 def test_evaluation_takes_the_central_square():
     image = np.arange(6 * 9, dtype=np.float32).reshape(6, 9, 1)
     # 0.7 * 6 = 4.2: a square of side 4, one row and two columns from the corner.
-    result = preprocessing.preprocess_decoded(image, image_size=4, crop_fraction=0.7)
+    result = preprocessing.preprocess_decoded(image, ImageSpec(4, 1, 0.7))
     np.testing.assert_array_equal(result, image[1:5, 2:6])
 
 
 def test_halving_weighs_pixels_by_an_antialiasing_triangle():
     image = np.zeros([8, 8, 1], np.float32)
     image[:, 4] = 128.0
-    result = preprocessing.preprocess_decoded(image, image_size=4, crop_fraction=1.0)
+    result = preprocessing.preprocess_decoded(image, ImageSpec(4, 1, 1.0))
     # Triangle of half-width 2: weights 1/8, 3/8, 3/8, 1/8 around each new pixel.
     np.testing.assert_allclose(result[1, :, 0], [0.0, 16.0, 48.0, 0.0], atol=1e-4)
 
@@ -92,17 +94,15 @@ def test_halving_weighs_pixels_by_an_antialiasing_triangle():
 def test_bytes_and_decoded_pixels_give_the_same_in_graph_without_autograph(
     photograph, encode, format, channels
 ):
-    options = {"image_size": 16, "crop_fraction": 0.875}
+    spec = ImageSpec(16, channels, 0.875)
 
     @tf.function(autograph=False, input_signature=[tf.TensorSpec([], tf.string)])
     def from_bytes(encoded):
-        return preprocessing.preprocess_for_evaluation(
-            encoded, channels=channels, **options
-        )
+        return preprocessing.preprocess_for_evaluation(encoded, spec)
 
     encoded = encode(photograph, format)
     decoded = preprocessing.decode_image(encoded, channels)
-    expected = preprocessing.preprocess_decoded(decoded, **options)
+    expected = preprocessing.preprocess_decoded(decoded, spec)
     result = from_bytes(encoded)
     assert from_bytes.get_concrete_function().output_shapes == [16, 16, channels]
     np.testing.assert_array_equal(result, expected)
@@ -111,7 +111,19 @@ def test_bytes_and_decoded_pixels_give_the_same_in_graph_without_autograph(
 
 def test_one_pixel_image_fills_the_square(encode):
     encoded = encode(np.full([1, 1, 3], 200, np.uint8), "PNG")
-    result = preprocessing.preprocess_for_evaluation(
-        encoded, image_size=4, channels=3, crop_fraction=0.1
-    )
+    result = preprocessing.preprocess_for_evaluation(encoded, ImageSpec(4, 3, 0.1))
     np.testing.assert_array_equal(result, np.full([4, 4, 3], 200.0))
+
+
+def test_spec_of_a_model_is_that_of_its_input():
+    model = keras.Sequential([keras.Input((6, 6, 1)), keras.layers.Flatten()])
+    spec = ImageSpec.of(model, crop_fraction=0.5)
+    assert spec == ImageSpec(image_size=6, channels=1, crop_fraction=0.5)
+    assert spec.shape == (6, 6, 1)
+
+
+@pytest.mark.parametrize("shape", [(None, None, 3), (6, 8, 3), (7,)])
+def test_spec_of_a_model_without_square_images_is_refused(shape):
+    model = keras.Sequential([keras.Input(shape), keras.layers.Activation("relu")])
+    with pytest.raises(ValueError, match=f"{', '.join(map(str, shape))}"):
+        ImageSpec.of(model, crop_fraction=1.0)

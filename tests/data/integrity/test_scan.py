@@ -194,13 +194,9 @@ def test_names_that_are_not_utf_8_are_trained_on(hostile):
     from adafilter_tf.data import pipeline
 
     (path,) = [path for path in hostile if not path.isascii() and "UTF-8" in path]
-    dataset = pipeline.evaluation_dataset(
-        [path], image_size=8, channels=3, crop_fraction=1.0, batch_size=1
-    )
+    spec = preprocessing.ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
+    dataset = pipeline.evaluation_dataset([path], spec, batch_size=1)
     expected = preprocessing.preprocess_for_evaluation(
-        tf.constant(pathlib.Path(path).read_bytes()),
-        image_size=8,
-        channels=3,
-        crop_fraction=1.0,
+        tf.constant(pathlib.Path(path).read_bytes()), spec
     )
     np.testing.assert_array_equal(next(iter(dataset))[0], expected)

@@ -8,6 +8,7 @@ from PIL import Image
 
 from adafilter_tf import errors
 from adafilter_tf.cli import flags, settings, trial
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.files import model_file
 
 
@@ -46,10 +47,9 @@ def test_finished_run_needs_the_file_no_more(network, tmp_path):
     model_file.save_model(model, tmp_path / "model.keras")
     network.unlink()
 
-    expected = {"image_size": 8, "channels": 1, "crop_fraction": 0.875}
-    assert settings.image_options(values) == expected
     images = np.zeros((2, 8, 8, 1))
     loaded = model_file.load_model(tmp_path / "model.keras")
+    assert ImageSpec.of(loaded, 0.875) == ImageSpec(8, 1, 0.875)
     assert np.array_equal(loaded(images), model(images))
 
 

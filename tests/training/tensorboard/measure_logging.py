@@ -19,8 +19,9 @@ import keras
 import tensorflow as tf
 
 from adafilter_tf import evaluation
-from adafilter_tf.cli import settings, training_settings, trial
+from adafilter_tf.cli import dataset, settings, training_settings, trial
 from adafilter_tf.data import pipeline
+from adafilter_tf.training import loop
 from adafilter_tf.training.callbacks import validation
 from adafilter_tf.training.tensorboard import (
     evaluation_images,
@@ -90,13 +91,14 @@ def main(folder: str) -> None:
             *sys.argv[1:],
         ]
     )
-    splits = settings.make_splits(values, settings.load_source(values))
+    splits = dataset.make_splits(values, dataset.load_source(values))
     model = settings.build_model(values, values.method, 10)
-    images = settings.image_options(values)
-    score = evaluation.create_scorer(model, **images, batch_size=values.batch_size)
-    training_settings.make_plan(
+    data = settings.training_input(values, model, splits)
+    score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
+    plan = training_settings.make_plan(
         values, values.method, tf.distribute.get_strategy(), splits.train
-    ).compile(model, steps=1000, start_step=0)
+    )
+    loop.compile_stage(model, plan, steps=1000, start_step=0)
     validate = validation.Validation(
         score, splits.validation, f"{folder}/start_gates.npz"
     )
@@ -109,19 +111,13 @@ def main(folder: str) -> None:
         hparams.HyperParameters(writer, {"method": values.method}),
         evaluation_images.EvaluationImages(writer, validate, splits.validation),
     ]
-    dataset = pipeline.training_dataset(
-        splits.train,
-        **images,
-        global_batch_size=values.batch_size,
-        total_steps=STEPS,
-        seed=0,
-        augmentation=settings.augmentation(values),
-        cache="decoded",
+    batches = pipeline.training_dataset(
+        data, global_batch_size=values.batch_size, total_steps=STEPS
     )
 
     def fit(*callbacks):
         epoch = Epoch()
-        model.fit(dataset, verbose=0, callbacks=[epoch, validate, *callbacks])
+        model.fit(batches, verbose=0, callbacks=[epoch, validate, *callbacks])
         return epoch.seconds
 
     fit(Timed(logging))

@@ -5,20 +5,19 @@ from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins.projector import projector_config_pb2
 
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.methods import adafilter, fine_tuning
 from adafilter_tf.training.tensorboard import projector
 from tests.conftest import tiny_resnet
 
-IMAGES = {"image_size": 8, "channels": 3, "crop_fraction": 1.0}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
 
 def write(folder, model, image_files):
     paths, pixels = image_files
     examples = Examples(tuple(paths), (0, 1, 0, 1, 0, 1, 0), ("a cat", "a\tdog"))
-    projector.write_projector(
-        folder, model, examples, image_options=IMAGES, batch_size=4
-    )
+    projector.write_projector(folder, model, examples, SPEC, batch_size=4)
     text = (folder / "projector_config.pbtxt").read_text()
     config = text_format.Parse(text, projector_config_pb2.ProjectorConfig())
     return pixels, {entry.tensor_name: entry for entry in config.embeddings}

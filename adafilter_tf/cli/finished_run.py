@@ -2,16 +2,21 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
-from absl import flags
+import keras
+from absl import flags, logging
 
 from adafilter_tf import errors
-from adafilter_tf.cli import flagfile, settings
+from adafilter_tf.cli import dataset as run_dataset
+from adafilter_tf.cli import flagfile
 from adafilter_tf.data import selection, sources, splits
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.data.integrity import manifest, verification
-from adafilter_tf.files import atomic
-from adafilter_tf.runs import run_dir
+from adafilter_tf.export import calibration
+from adafilter_tf.files import atomic, model_file
+from adafilter_tf.runs import run_dir, run_export
 
 FLAGS = flags.FLAGS
 
@@ -38,12 +43,21 @@ def read_labels(folder: run_dir.RunDir) -> list[str]:
     return atomic.read_text(folder.labels).splitlines()
 
 
-def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, int]:
+def load_model(folder: run_dir.RunDir) -> tuple[keras.Model, ImageSpec]:
+    """Returns the run's trained model and how an image becomes its pixels."""
+    model = model_file.load_model(folder.model)
+    return model, ImageSpec.of(model, FLAGS.crop_fraction)
+
+
+def load_examples(
+    folder: run_dir.RunDir, split: str, *, channels: int
+) -> tuple[str, Examples, int]:
     """Returns the images that --evaluate_on, or the run itself, has in a split.
 
     Args:
         folder: Of the run.
         split: "train", "validation", "test" or "all".
+        channels: Of the model's images, 1 or 3.
 
     Returns:
         The split ("all" for a data set without splits), its examples with the run's
@@ -60,18 +74,34 @@ def load_examples(folder: run_dir.RunDir, split: str) -> tuple[str, Examples, in
         _check_files_exist(examples)
         return split, examples, 0
     dataset = FLAGS.evaluate_on
-    source = sources.read_source(dataset, **settings.source_options(FLAGS))
+    source = sources.read_source(dataset, **run_dataset.source_options(FLAGS))
     split, examples = selection.select_split(source, split, f"evaluate_on={dataset}")
     examples = selection.match_classes(
         examples, read_labels(folder), f"evaluate_on={dataset}"
     )
     kept = verification.keep_readable(
         examples,
-        settings.bad_image_rule(FLAGS),
-        channels=settings.image_options(FLAGS)["channels"],
+        run_dataset.bad_image_rule(FLAGS),
+        channels=channels,
         cache=manifest.default_path(dataset, FLAGS.data_dir),
     )
     return split, kept, len(examples) - len(kept)
+
+
+def export(folder: run_dir.RunDir, formats: Sequence[str]) -> dict[str, str]:
+    """Exports the run's model in each format; returns where, by format."""
+    # TensorFlow logs every function that it traces and every file that it writes.
+    logging.set_verbosity(logging.WARNING)
+    try:
+        return run_export.export_run(
+            folder,
+            formats,
+            crop_fraction=FLAGS.crop_fraction,
+            top_k=FLAGS.top_k,
+            fold_options=calibration.FoldOptions(FLAGS.fold, FLAGS.fold_tolerance),
+        )
+    finally:
+        logging.set_verbosity(logging.INFO)
 
 
 def _check_files_exist(examples: Examples) -> None:
