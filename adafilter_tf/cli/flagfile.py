@@ -83,7 +83,7 @@ def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:
 
 
 def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:
-    """Returns what was given of the flags that a comparison hands to all its cells."""
+    """Returns what was given of the flags that a comparison hands to all its trials."""
     own = flags.FlagValues()
     define_flags(own)
     left_out = {*UNRECORDED, "seed"} - {"cache", "data_dir"}

@@ -1,4 +1,4 @@
-"""One cell of a comparison: a short training in memory, measured and forgotten."""
+"""One trial of a comparison: a short training in memory, measured and forgotten."""
 
 import functools
 import math
@@ -78,11 +78,11 @@ def _count_cores() -> int:
 
 
 def parse_flags(arguments: list[str]) -> flags.FlagValues:
-    """Returns all flags of a cell, those not in `arguments` at their defaults."""
+    """Returns all flags of a trial, those not in `arguments` at their defaults."""
     values = flags.FlagValues()
     define_flags(values)
     try:
-        values(["cell", *arguments])
+        values(["trial", *arguments])
     except flags.Error as error:
         raise errors.UsageError(" ".join(str(error).split())) from error
     settings.resolve_defaults(values)
@@ -90,7 +90,7 @@ def parse_flags(arguments: list[str]) -> flags.FlagValues:
 
 
 def check_flags(arguments: list[str]) -> None:
-    """Checks that a cell's flags exist, have allowed values and are all used.
+    """Checks that a trial's flags exist, have allowed values and are all used.
 
     Raises:
         UsageError: Otherwise.
@@ -109,7 +109,7 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
     """Checks that a task's images are there, enough and all readable.
 
     Args:
-        arguments: Flags of one of its cells.
+        arguments: Flags of one of its trials.
         prepare_command: What prepares the data of tasks that do not say it themselves.
 
     Raises:
@@ -128,7 +128,7 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
         ) from error
 
 
-def run_cell(arguments: list[str], measure_test: bool) -> dict:
+def run_trial(arguments: list[str], measure_test: bool) -> dict:
     """Trains one model and measures it.
 
     Args:
@@ -140,8 +140,8 @@ def run_cell(arguments: list[str], measure_test: bool) -> dict:
         in nats, `train_seconds`, `seconds` in all, parameters, `all_flags` with the
         defaults. Of a network with gates also `validation_gates`, what they choose
         there, and with test images `test_accuracy_by_gates`, see
-        `choice_effect.measure_effect`. A training that diverged has the accuracy of its
-        useless weights and a loss that is no number.
+        `gate_interventions.measure_effect`. A training that diverged has the accuracy
+        of its useless weights and a non-finite loss.
     """
     started = time.monotonic()
     keras.backend.clear_session(free_memory=True)
@@ -219,7 +219,7 @@ def _measure_gates(gates, start, labels) -> dict[str, float]:
     }
 
 
-# The same files serve all cells of a task; a process reads their names once.
+# The same files serve all trials of a task; a process reads their names once.
 @functools.cache
 def _load_source(name: str, **options: str | None):
     return sources.load_source(name, **options)

@@ -17,17 +17,17 @@ def choose_settings(plan: Plan, store: Store) -> dict[tuple[str, str], int]:
     where one class is frequent, a network that always names it may seem good.
 
     Raises:
-        RunError: When a cell of the search is not finished.
+        RunError: When a trial of the search is not finished.
     """
     scores = {
         key: {
             setting: (
-                all(cell["validation_loss"] is not None for cell in cells),
-                np.mean([cell["validation_accuracy"] for cell in cells]),
-                -np.mean([_finite(cell["validation_loss"]) for cell in cells]),
+                all(trial["validation_loss"] is not None for trial in trials),
+                np.mean([trial["validation_accuracy"] for trial in trials]),
+                -np.mean([_finite(trial["validation_loss"]) for trial in trials]),
                 -setting,
             )
-            for setting, cells in settings.items()
+            for setting, trials in settings.items()
         }
         for key, settings in load_search(plan, store).items()
     }
@@ -42,9 +42,9 @@ def load_search(
     Empty where there is one setting and nothing to choose.
     """
     found: dict[tuple[str, str], dict[int, list[dict]]] = collections.defaultdict(dict)
-    for cell in plan.search_cells():
-        of_setting = found[cell.task, cell.row].setdefault(cell.setting, [])
-        of_setting.append(store.load(cell))
+    for trial in plan.search_trials():
+        of_setting = found[trial.task, trial.row].setdefault(trial.setting, [])
+        of_setting.append(store.load(trial))
     return dict(found)
 
 

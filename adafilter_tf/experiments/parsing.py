@@ -27,9 +27,9 @@ def parse_plan(
     Args:
         tasks: Each "NAME flag=value ...", with flags of `task_flags` alone.
         rows: Each "NAME method=... flag=value flag=a|b ...", with other flags alone.
-        seeds: Integers of the final cells.
+        seeds: Integers of the final trials.
         search_seeds: Integers of the search.
-        common: Flags of all cells, each "--name=value".
+        common: Flags of all trials, each "--name=value".
         task_flags: Names of the flags that say what is learned with which budget.
 
     Raises:
@@ -50,12 +50,12 @@ def parse_plan(
     return plan
 
 
-def check_cells(plan: Plan, check: Callable[[list[str]], object]) -> None:
+def check_trials(plan: Plan, check: Callable[[list[str]], object]) -> None:
     """Checks the flags of all that could run, before anything does.
 
     Args:
         plan: The comparison.
-        check: Raises a ValueError for flags of a cell that cannot be run.
+        check: Raises a ValueError for flags of a trial that cannot be run.
 
     Raises:
         UsageError: Naming task and row.
@@ -66,12 +66,12 @@ def check_cells(plan: Plan, check: Callable[[list[str]], object]) -> None:
             for task, row in itertools.product(plan.tasks, plan.rows)
         }
         first_seed = dataclasses.replace(plan, seeds=plan.seeds[:1])
-        for cell in first_seed.final_cells(chosen):
+        for trial in first_seed.final_trials(chosen):
             try:
-                check(list(cell.flags))
+                check(list(trial.flags))
             except ValueError as error:
                 raise errors.UsageError(
-                    f"--task={cell.task} with --row={cell.row}: {error}"
+                    f"--task={trial.task} with --row={trial.row}: {error}"
                 ) from error
 
 

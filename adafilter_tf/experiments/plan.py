@@ -44,11 +44,11 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Cell:
+class Trial:
     """One training.
 
     Attributes:
-        phase: "search" or "final"; only final cells measure test images.
+        phase: "search" or "final"; only final trials measure test images.
         task: Name of the task.
         row: Name of the row.
         setting: Index in the row's settings.
@@ -75,9 +75,9 @@ class Plan:
     Attributes:
         tasks: The columns of the table.
         rows: Its rows, all with the same number of settings.
-        seeds: Of the final cells.
+        seeds: Of the final trials.
         search_seeds: Of the search; none of `seeds`.
-        common: Flags of all cells, each "--name=value"; tasks and rows go before them.
+        common: Flags of all trials, each "--name=value"; tasks and rows go before them.
     """
 
     tasks: tuple[Task, ...]
@@ -86,24 +86,24 @@ class Plan:
     search_seeds: tuple[int, ...]
     common: tuple[str, ...]
 
-    def search_cells(self) -> list[Cell]:
-        """Returns the cells of the search; none where there is nothing to choose."""
+    def search_trials(self) -> list[Trial]:
+        """Returns the trials of the search; none where there is nothing to choose."""
         return [
-            self._make_cell("search", task, row, setting, seed)
+            self._make_trial("search", task, row, setting, seed)
             for task, row in itertools.product(self.tasks, self.rows)
             if len(row.settings) > 1
             for setting in range(len(row.settings))
             for seed in self.search_seeds
         ]
 
-    def final_cells(self, chosen: Mapping[tuple[str, str], int]) -> list[Cell]:
-        """Returns the cells of the table.
+    def final_trials(self, chosen: Mapping[tuple[str, str], int]) -> list[Trial]:
+        """Returns the trials of the table.
 
         Args:
             chosen: Setting by names of task and row; 0 where none is given.
         """
         return [
-            self._make_cell(
+            self._make_trial(
                 "final", task, row, chosen.get((task.name, row.name), 0), seed
             )
             for task, row, seed in itertools.product(self.tasks, self.rows, self.seeds)
@@ -119,13 +119,13 @@ class Plan:
             "common": list(self.common),
         }
 
-    def _make_cell(self, phase, task, row, setting, seed) -> Cell:
+    def _make_trial(self, phase, task, row, setting, seed) -> Trial:
         own = {**task.flags, **row.settings[setting], "seed": str(seed)}
         flags = (
             *(text for text in self.common if not _is_replaced(text, own)),
             *(f"--{name}={value}" for name, value in own.items()),
         )
-        return Cell(phase, task.name, row.name, setting, seed, flags)
+        return Trial(phase, task.name, row.name, setting, seed, flags)
 
 
 def _is_replaced(text: str, own: Mapping[str, str]) -> bool:

@@ -12,7 +12,7 @@ from adafilter_tf.experiments.store import Store
 from adafilter_tf.files import atomic
 
 # Of the gates on the validation images, as the name in the results: the name in a
-# cell's metrics and the factor. Methods without gates do not have them.
+# trial's metrics and the factor. Methods without gates do not have them.
 _GATE_METRICS = {
     "mean_tuned_percent": ("tuned_fraction", 100.0),
     "mean_image_dependent_percent": ("image_dependent_fraction", 100.0),
@@ -28,7 +28,7 @@ def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
         The Markdown.
 
     Raises:
-        RunError: When a cell is not finished; names it.
+        RunError: When a trial is not finished; names it.
     """
     results = collect_results(plan, store)
     markdown = tables.format_results(results)
@@ -42,11 +42,11 @@ def collect_results(plan: Plan, store: Store) -> dict:
     """Returns all numbers of a comparison; errors and differences in percent.
 
     Raises:
-        RunError: When a cell is not finished; names it.
+        RunError: When a trial is not finished; names it.
     """
     chosen = choice.choose_settings(plan, store)
-    final_cells = plan.final_cells(chosen)
-    metrics = {(c.task, c.row, c.seed): store.load(c) for c in final_cells}
+    final_trials = plan.final_trials(chosen)
+    metrics = {(c.task, c.row, c.seed): store.load(c) for c in final_trials}
     finals = {
         row.name: {
             task.name: [metrics[task.name, row.name, seed] for seed in plan.seeds]
@@ -58,7 +58,7 @@ def collect_results(plan: Plan, store: Store) -> dict:
         row: statistics.reduce_error(_errors(finals[REFERENCE]), _errors(by_task))
         for row, by_task in finals.items()
     }
-    cells = [*plan.search_cells(), *final_cells]
+    trials = [*plan.search_trials(), *final_trials]
     return {
         "unit": "percent",
         "tasks": _summarize_tasks(plan, store, chosen, finals, reductions),
@@ -78,7 +78,8 @@ def collect_results(plan: Plan, store: Store) -> dict:
         "cost": {row: _summarize_cost(by_task) for row, by_task in finals.items()},
         "frozen_features_accuracy": _find_frozen_accuracy(plan, finals),
         "cells": [
-            {**dataclasses.asdict(cell), "metrics": store.load(cell)} for cell in cells
+            {**dataclasses.asdict(trial), "metrics": store.load(trial)}
+            for trial in trials
         ],
         "plan": plan.to_json(),
     }
@@ -105,23 +106,23 @@ def _summarize_tasks(plan: Plan, store: Store, chosen, finals, reductions) -> di
 
 def _errors(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, list[float]]:
     return {
-        task: [100.0 * (1.0 - cell["test_accuracy"]) for cell in cells]
-        for task, cells in by_task.items()
+        task: [100.0 * (1.0 - trial["test_accuracy"]) for trial in trials]
+        for task, trials in by_task.items()
     }
 
 
-def _summarize_final(cells: Sequence[Mapping]) -> dict:
-    test_errors = _errors({"": cells})[""]
-    spread = float(np.std(test_errors, ddof=1)) if len(cells) > 1 else None
+def _summarize_final(trials: Sequence[Mapping]) -> dict:
+    test_errors = _errors({"": trials})[""]
+    spread = float(np.std(test_errors, ddof=1)) if len(trials) > 1 else None
     gates = {
-        name: scale * _mean([cell["validation_gates"][source] for cell in cells])
+        name: scale * _mean([trial["validation_gates"][source] for trial in trials])
         for name, (source, scale) in _GATE_METRICS.items()
-        if all(cell.get("validation_gates") for cell in cells)
+        if all(trial.get("validation_gates") for trial in trials)
     }
     return {
         "mean_test_error": _mean(test_errors),
         "std_test_error": spread,
-        "mean_train_accuracy": 100.0 * _mean([c["train_accuracy"] for c in cells]),
+        "mean_train_accuracy": 100.0 * _mean([c["train_accuracy"] for c in trials]),
         **gates,
     }
 
@@ -144,9 +145,9 @@ def _summarize_search(
             {
                 "flags": row.settings[setting],
                 "mean_validation_error": 100.0
-                * (1.0 - _mean([cell["validation_accuracy"] for cell in cells])),
+                * (1.0 - _mean([trial["validation_accuracy"] for trial in trials])),
             }
-            for setting, cells in searched.items()
+            for setting, trials in searched.items()
         ],
     }
 
@@ -168,17 +169,19 @@ def _summarize_reduction(reduction: statistics.Reduction, num_seeds: int) -> dic
 
 
 def _summarize_cost(by_task: Mapping[str, Sequence[Mapping]]) -> dict:
-    cells = [cell for of_task in by_task.values() for cell in of_task]
+    trials = [trial for of_task in by_task.values() for trial in of_task]
     return {
-        "mean_train_seconds": _mean([cell["train_seconds"] for cell in cells]),
-        "trainable_parameters": _mean([cell["trainable_parameters"] for cell in cells]),
-        "parameters": _mean([cell["parameters"] for cell in cells]),
+        "mean_train_seconds": _mean([trial["train_seconds"] for trial in trials]),
+        "trainable_parameters": _mean(
+            [trial["trainable_parameters"] for trial in trials]
+        ),
+        "parameters": _mean([trial["parameters"] for trial in trials]),
     }
 
 
 def _average_by_gates(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, float]:
     """Returns the test error with each image's own gates and with others."""
-    found = [c["test_accuracy_by_gates"] for cells in by_task.values() for c in cells]
+    found = [c["test_accuracy_by_gates"] for trials in by_task.values() for c in trials]
     return {
         name: 100.0 * (1.0 - _mean([of[name] for of in found])) for name in found[0]
     }

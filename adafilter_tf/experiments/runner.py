@@ -1,4 +1,4 @@
-"""Runs the cells that are not finished, each worker in a process of its own."""
+"""Runs the trials that are not finished, each worker in a process of its own."""
 
 import collections
 import contextlib
@@ -13,95 +13,95 @@ from concurrent.futures import process as process_futures
 
 from adafilter_tf import errors
 from adafilter_tf.experiments.choice import choose_settings
-from adafilter_tf.experiments.plan import Cell, Plan
+from adafilter_tf.experiments.plan import Plan, Trial
 from adafilter_tf.experiments.progress import Progress
 from adafilter_tf.experiments.store import Store
 
 # TensorFlow's processes grow; a new one now and then keeps them small. The executor's
 # own max_tasks_per_child can hang (github.com/python/cpython/issues/115634).
-_CELLS_PER_PROCESS = 25
+_TRIALS_PER_PROCESS = 25
 
-RunCell = Callable[[list[str], bool], dict]
+RunTrial = Callable[[list[str], bool], dict]
 
 
 def run_plan(
     plan: Plan,
     store: Store,
-    run_cell: RunCell,
+    run_trial: RunTrial,
     *,
     workers: int,
     report: Callable[[str], None],
     initialize: Callable[[int, int], None],
 ) -> None:
-    """Runs the search, chooses, and runs the final cells; see `run_cells`."""
+    """Runs the search, chooses, and runs the final trials; see `run_trials`."""
     run = functools.partial(
-        run_cells,
+        run_trials,
         store=store,
-        run_cell=run_cell,
+        run_trial=run_trial,
         workers=workers,
         report=report,
         initialize=initialize,
     )
-    search = plan.search_cells()
-    run(search, planned=[*search, *plan.final_cells({})])
-    final = plan.final_cells(choose_settings(plan, store))
+    search = plan.search_trials()
+    run(search, planned=[*search, *plan.final_trials({})])
+    final = plan.final_trials(choose_settings(plan, store))
     run(final, planned=[*search, *final])
 
 
-def run_cells(
-    cells: Sequence[Cell],
+def run_trials(
+    trials: Sequence[Trial],
     store: Store,
-    run_cell: RunCell,
+    run_trial: RunTrial,
     *,
     workers: int,
     report: Callable[[str], None],
     initialize: Callable[[int, int], None],
-    planned: Sequence[Cell] | None = None,
+    planned: Sequence[Trial] | None = None,
 ) -> None:
-    """Runs the cells that the store does not have and keeps what comes out.
+    """Runs the trials that the store does not have and keeps what comes out.
 
-    After a failure the other workers finish their cell and take no new one.
+    After a failure the other workers finish their trial and take no new one.
 
     Args:
-        cells: To run, in this order.
-        store: Where finished cells are.
-        run_cell: Takes a cell's flags and whether it measures test images; returns
+        trials: To run, in this order.
+        store: Where finished trials are.
+        run_trial: Takes a trial's flags and whether it measures test images; returns
             its metrics. A function at the top level of a module.
         workers: Processes at a time; 0 runs in this one.
-        report: Receives a line of progress after every cell.
+        report: Receives a line of progress after every trial.
         initialize: Called in each new process with the worker's index and the number
             of workers. A function at the top level of a module.
-        planned: The whole comparison, for the progress; `cells` if None.
+        planned: The whole comparison, for the progress; `trials` if None.
 
     Raises:
-        RunError: When a cell fails or its process dies; names the cell.
+        RunError: When a trial fails or its process dies; names the trial.
     """
-    progress = Progress(planned or cells, store, max(workers, 1))
-    waiting = collections.deque(cell for cell in cells if not store.has(cell))
+    progress = Progress(planned or trials, store, max(workers, 1))
+    waiting = collections.deque(trial for trial in trials if not store.has(trial))
     lock = threading.Lock()
 
-    def finish(cell: Cell, metrics: dict) -> None:
+    def finish(trial: Trial, metrics: dict) -> None:
         with lock:
-            store.save(cell, metrics)
-            report(progress.finish(cell, metrics))
+            store.save(trial, metrics)
+            report(progress.finish(trial, metrics))
 
     if workers:
-        _run_in_processes(waiting, run_cell, finish, workers, initialize)
+        _run_in_processes(waiting, run_trial, finish, workers, initialize)
     while waiting:
-        cell = waiting.popleft()
-        with _naming(cell):
-            metrics = run_cell(*_arguments(cell))
-        finish(cell, metrics)
+        trial = waiting.popleft()
+        with _naming(trial):
+            metrics = run_trial(*_arguments(trial))
+        finish(trial, metrics)
 
 
-def _run_in_processes(waiting, run_cell, finish, workers, initialize) -> None:
+def _run_in_processes(waiting, run_trial, finish, workers, initialize) -> None:
     threads = futures.ThreadPoolExecutor(workers)
     try:
         running = [
             threads.submit(
                 _drive,
                 waiting,
-                run_cell,
+                run_trial,
                 finish,
                 functools.partial(_begin_process, initialize, index, workers),
             )
@@ -121,20 +121,20 @@ def _run_in_processes(waiting, run_cell, finish, workers, initialize) -> None:
         future.result()
 
 
-def _drive(waiting, run_cell, finish, begin) -> None:
-    """Runs cells one after the other in one process, renewed now and then."""
+def _drive(waiting, run_trial, finish, begin) -> None:
+    """Runs trials one after the other in one process, renewed now and then."""
     context = multiprocessing.get_context("spawn")
     while waiting:
-        # One executor per worker: a process that dies takes no other cell with it.
+        # One executor per worker: a process that dies takes no other trial with it.
         with futures.ProcessPoolExecutor(1, context, begin) as process:
-            for _ in range(_CELLS_PER_PROCESS):
+            for _ in range(_TRIALS_PER_PROCESS):
                 try:
-                    cell = waiting.popleft()
+                    trial = waiting.popleft()
                 except IndexError:
                     return
-                with _naming(cell):
-                    metrics = process.submit(run_cell, *_arguments(cell)).result()
-                finish(cell, metrics)
+                with _naming(trial):
+                    metrics = process.submit(run_trial, *_arguments(trial)).result()
+                finish(trial, metrics)
 
 
 def _begin_process(initialize, index: int, workers: int) -> None:
@@ -150,22 +150,23 @@ def _end_with_parent() -> None:
     os._exit(1)
 
 
-def _arguments(cell: Cell) -> tuple[list[str], bool]:
-    return list(cell.flags), cell.phase == "final"
+def _arguments(trial: Trial) -> tuple[list[str], bool]:
+    return list(trial.flags), trial.phase == "final"
 
 
 @contextlib.contextmanager
-def _naming(cell: Cell) -> Iterator[None]:
-    """Errors within say in which cell."""
+def _naming(trial: Trial) -> Iterator[None]:
+    """Names the trial in the errors raised within."""
     try:
         yield
     except process_futures.BrokenProcessPool:
         raise errors.RunError(
-            f"The process of the cell {cell} died; out of memory? Finished cells are "
-            "kept: repeat the command, with fewer --workers if it dies again."
+            f"The process of the trial {trial} died; out of memory? Finished "
+            "trials are kept: repeat the command, with fewer --workers if it dies "
+            "again."
         ) from None
     except errors.RunError as error:
-        raise type(error)(f"In the cell {cell}: {error}") from error
+        raise type(error)(f"In the trial {trial}: {error}") from error
     except Exception as error:
-        error.add_note(f"In the cell {cell}: {' '.join(cell.flags)}")
+        error.add_note(f"In the trial {trial}: {' '.join(trial.flags)}")
         raise

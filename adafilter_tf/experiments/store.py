@@ -1,4 +1,4 @@
-"""The folder of a comparison: its plan and the cells that are finished."""
+"""The folder of a comparison: its plan and the trials that are finished."""
 
 import contextlib
 import fcntl
@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from adafilter_tf import errors
-from adafilter_tf.experiments.plan import Cell, Plan
+from adafilter_tf.experiments.plan import Plan, Trial
 from adafilter_tf.files import atomic
 
 
 class Store:
-    """Reads and writes finished cells.
+    """Reads and writes finished trials.
 
     Args:
         folder: Of the comparison.
@@ -24,37 +24,38 @@ class Store:
     def __init__(self, folder: pathlib.Path):
         self.folder = folder
 
-    def path(self, cell: Cell) -> pathlib.Path:
-        """Returns the file of a cell."""
-        name = f"{cell.setting}_seed{cell.seed}.json"
-        return self.folder / "cells" / cell.phase / cell.task / cell.row / name
+    def path(self, trial: Trial) -> pathlib.Path:
+        """Returns the file of a trial."""
+        # Comparisons that were begun earlier have this folder.
+        name = f"{trial.setting}_seed{trial.seed}.json"
+        return self.folder / "cells" / trial.phase / trial.task / trial.row / name
 
-    def has(self, cell: Cell) -> bool:
-        """Returns whether a cell is finished."""
-        return self.path(cell).exists()
+    def has(self, trial: Trial) -> bool:
+        """Returns whether a trial is finished."""
+        return self.path(trial).exists()
 
-    def load(self, cell: Cell) -> dict:
-        """Returns the metrics of a finished cell.
+    def load(self, trial: Trial) -> dict:
+        """Returns the metrics of a finished trial.
 
         Raises:
-            RunError: When the cell is not finished or its file cannot be read.
+            RunError: When the trial is not finished or its file cannot be read.
         """
         try:
-            return json.loads(self.path(cell).read_text(encoding="utf-8"))["metrics"]
+            return json.loads(self.path(trial).read_text(encoding="utf-8"))["metrics"]
         except FileNotFoundError:
             raise errors.RunError(
-                f"The cell {cell} is not finished; repeat the command to go on."
+                f"The trial {trial} is not finished; repeat the command to resume."
             ) from None
         except (ValueError, KeyError):
             raise errors.RunError(
-                f"{self.path(cell)} is damaged; remove it and repeat the command."
+                f"{self.path(trial)} is damaged; remove it and repeat the command."
             ) from None
 
-    def save(self, cell: Cell, metrics: Mapping) -> None:
-        """Writes a finished cell, whole or not at all; non-finite numbers as null."""
-        path = self.path(cell)
+    def save(self, trial: Trial, metrics: Mapping) -> None:
+        """Writes a finished trial atomically; non-finite numbers as null."""
+        path = self.path(trial)
         path.parent.mkdir(parents=True, exist_ok=True)
-        content = {"flags": list(cell.flags), "metrics": _to_json(metrics)}
+        content = {"flags": list(trial.flags), "metrics": _to_json(metrics)}
         atomic.write_json(path, content)
 
 
@@ -62,7 +63,7 @@ class Store:
 def open_store(folder: pathlib.Path, plan: Plan) -> Iterator[Store]:
     """Makes a folder this comparison's, or finds that it is.
 
-    A plan of which no cell is finished may be changed; any plan may get further tasks,
+    A plan without finished trials may be changed; any plan may get further tasks,
     rows and seeds.
 
     Args:
@@ -144,7 +145,7 @@ def _list_differences(before: Mapping, now: Mapping) -> list[str]:
     added = [text for text in now["common"] if text not in before["common"]]
     if removed or added:
         old, new = (" ".join(texts) or "none of these" for texts in (removed, added))
-        found.append(f"all cells had {old}, now {new}")
+        found.append(f"all trials had {old}, now {new}")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A cell of a comparison, without a folder and without a process of its own."""
+"""A trial of a comparison, without a folder and without a process of its own."""
 
 import re
 
@@ -28,10 +28,10 @@ def flags(tmp_path):
     return [*FLAGS, f"--data_dir={tmp_path}"]
 
 
-def test_cell_measures_what_it_may_and_is_repeatable(flags):
+def test_trial_measures_what_it_may_and_is_repeatable(flags):
     arguments = [*flags, "--method=fine_tuning", "--learning_rate=0.1"]
-    first = trial.run_cell(arguments, False)
-    second = trial.run_cell(arguments, True)
+    first = trial.run_trial(arguments, False)
+    second = trial.run_trial(arguments, True)
     assert not [name for name in first if name.startswith("test")]
     assert (second["train_examples"], second["test_examples"]) == (20, 50)
     for name in ("train_accuracy", "validation_accuracy", "validation_loss"):
@@ -43,8 +43,8 @@ def test_cell_measures_what_it_may_and_is_repeatable(flags):
     assert second["seconds"] > second["train_seconds"] > 0
 
 
-def test_cell_says_what_the_gates_do(flags):
-    metrics = trial.run_cell([*flags, "--method=adafilter"], True)
+def test_trial_says_what_the_gates_do(flags):
+    metrics = trial.run_trial([*flags, "--method=adafilter"], True)
     assert 0 < metrics["validation_gates"]["tuned_fraction"] < 1
     assert 0 <= metrics["validation_gates"]["moved_fraction"] < 1
     assert abs(metrics["validation_gates"]["class_information"]) < 1
@@ -61,7 +61,7 @@ def test_cell_says_what_the_gates_do(flags):
 
 @pytest.mark.parametrize("method", ["fine_tuning", "adafilter"])
 def test_divergence_is_a_bad_result_and_no_error(flags, method):
-    metrics = trial.run_cell([*flags, f"--method={method}", "--learning_rate=1e30"], 1)
+    metrics = trial.run_trial([*flags, f"--method={method}", "--learning_rate=1e30"], 1)
     assert not np.isfinite(metrics["train_loss"])
     assert metrics["validation_accuracy"] <= 0.2
 

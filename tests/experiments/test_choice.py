@@ -1,5 +1,5 @@
 from adafilter_tf.experiments import choice, store
-from tests.experiments.fake_cells import make_metrics, make_plan
+from tests.experiments.fake_trials import make_metrics, make_plan
 
 ROWS = [
     "fine_tuning method=fine_tuning learning_rate=1|2|3",
@@ -23,10 +23,10 @@ SCORES = {
 def test_chosen_are_finite_then_accuracy_then_loss_then_the_first(tmp_path):
     plan = make_plan(tasks=["digits"], rows=ROWS, search_seeds=["100", "101"])
     with store.open_store(tmp_path, plan) as opened:
-        for cell in plan.search_cells():
-            accuracy, loss = SCORES[cell.row][cell.setting][cell.seed - 100]
+        for trial in plan.search_trials():
+            accuracy, loss = SCORES[trial.row][trial.setting][trial.seed - 100]
             metrics = make_metrics(validation_accuracy=accuracy, validation_loss=loss)
-            opened.save(cell, metrics)
+            opened.save(trial, metrics)
         assert choice.choose_settings(plan, opened) == {
             ("digits", "fine_tuning"): 1,
             ("digits", "tie"): 2,

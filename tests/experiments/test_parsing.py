@@ -4,7 +4,7 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.experiments import parsing
-from tests.experiments.fake_cells import ROWS, TASKS, make_plan
+from tests.experiments.fake_trials import ROWS, TASKS, make_plan
 
 
 def test_settings_are_the_product_of_the_searched_values():
@@ -22,9 +22,9 @@ def test_settings_are_the_product_of_the_searched_values():
 
 def test_every_row_searches_on_search_seeds_and_ends_on_the_others():
     plan = make_plan()
-    search, final = plan.search_cells(), plan.final_cells({("toys", "l2_sp"): 1})
-    assert len(search) == 2 * 2 * 2 and {cell.seed for cell in search} == {100}
-    assert len(final) == 2 * 2 * 2 and {cell.seed for cell in final} == {0, 1}
+    search, final = plan.search_trials(), plan.final_trials({("toys", "l2_sp"): 1})
+    assert len(search) == 2 * 2 * 2 and {trial.seed for trial in search} == {100}
+    assert len(final) == 2 * 2 * 2 and {trial.seed for trial in final} == {0, 1}
     [last] = [c for c in final if (c.task, c.row, c.seed) == ("toys", "l2_sp", 1)]
     assert str(last) == "final toys l2_sp seed 1"
     assert last.flags == (
@@ -41,9 +41,9 @@ def test_every_row_searches_on_search_seeds_and_ends_on_the_others():
 def test_flags_of_task_and_row_replace_common_ones():
     common = ["--epochs=9", "--noflip", "--seed=7", "--node=1"]
     rows = ["fine_tuning method=fine_tuning flip=true"]
-    [cell, *_] = make_plan(rows=rows, common=common).final_cells({})
-    assert cell.flags[:2] == ("--node=1", "--dataset=digits")
-    assert cell.flags[2:] == (
+    [trial, *_] = make_plan(rows=rows, common=common).final_trials({})
+    assert trial.flags[:2] == ("--node=1", "--dataset=digits")
+    assert trial.flags[2:] == (
         "--epochs=2",
         "--method=fine_tuning",
         "--flip=true",
@@ -52,7 +52,7 @@ def test_flags_of_task_and_row_replace_common_ones():
 
 
 def test_row_of_one_setting_is_not_searched():
-    assert make_plan(rows=["fine_tuning method=fine_tuning"]).search_cells() == []
+    assert make_plan(rows=["fine_tuning method=fine_tuning"]).search_trials() == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_unequal_terms_and_unreadable_texts_are_refused(changes, message):
 
 def test_every_setting_of_every_task_is_checked_before_anything_runs():
     seen = []
-    parsing.check_cells(make_plan(), seen.append)
+    parsing.check_trials(make_plan(), seen.append)
     assert len({tuple(flags) for flags in seen}) == len(seen) == 2 * 2 * 2
 
     def refuse(flags):
@@ -97,4 +97,4 @@ def test_every_setting_of_every_task_is_checked_before_anything_runs():
 
     message = "--task=digits with --row=l2_sp: too high"
     with pytest.raises(errors.UsageError, match=message):
-        parsing.check_cells(make_plan(), refuse)
+        parsing.check_trials(make_plan(), refuse)

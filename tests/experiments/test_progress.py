@@ -1,19 +1,19 @@
 from adafilter_tf.experiments import progress, store
-from tests.experiments.fake_cells import make_metrics, make_plan
+from tests.experiments.fake_trials import make_metrics, make_plan
 
 
 def test_line_has_count_error_and_remaining_time_by_row(tmp_path):
     plan = make_plan()
-    search, final = plan.search_cells(), plan.final_cells({})
+    search, final = plan.search_trials(), plan.final_trials({})
     with store.open_store(tmp_path, plan) as opened:
-        for cell in search:
-            seconds = 60.0 if cell.row == "fine_tuning" else 600.0
-            opened.save(cell, make_metrics(seconds=seconds))
+        for trial in search:
+            seconds = 60.0 if trial.row == "fine_tuning" else 600.0
+            opened.save(trial, make_metrics(seconds=seconds))
         status = progress.Progress([*search, *final], opened, workers=2)
         line = status.finish(final[0], make_metrics(seconds=60.0))
-    # Three cells of 60 s and four of 600 s, two at a time: 1290 s.
+    # Three trials of 60 s and four of 600 s, two at a time: 1290 s.
     assert line == (
-        "cell 9 of 16, final digits fine_tuning seed 0: error 20.0 %, 60 s; "
+        "trial 9 of 16, final digits fine_tuning seed 0: error 20.0 %, 60 s; "
         "22 min remain"
     )
 
@@ -21,8 +21,8 @@ def test_line_has_count_error_and_remaining_time_by_row(tmp_path):
 def test_search_shows_the_validation_error(tmp_path):
     plan = make_plan()
     with store.open_store(tmp_path, plan) as opened:
-        status = progress.Progress(plan.search_cells(), opened, workers=1)
-        assert status.finish(plan.search_cells()[3], make_metrics()) == (
-            "cell 1 of 8, search digits l2_sp setting 1 seed 100: validation error "
+        status = progress.Progress(plan.search_trials(), opened, workers=1)
+        assert status.finish(plan.search_trials()[3], make_metrics()) == (
+            "trial 1 of 8, search digits l2_sp setting 1 seed 100: validation error "
             "10.0 %, 10 s; 1 min remain"
         )

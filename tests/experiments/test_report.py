@@ -6,7 +6,7 @@ from PIL import Image
 
 from adafilter_tf import errors
 from adafilter_tf.experiments import report, store
-from tests.experiments.fake_cells import TASKS, make_metrics, make_plan
+from tests.experiments.fake_trials import TASKS, make_metrics, make_plan
 
 ROWS = [
     "fine_tuning method=fine_tuning learning_rate=0.1|1",
@@ -61,20 +61,20 @@ GATES = {
 
 
 def finish(plan, results):
-    for cell in plan.search_cells():
-        accuracy = [0.6, 0.9][cell.setting]
-        results.save(cell, make_metrics(validation_accuracy=accuracy))
+    for trial in plan.search_trials():
+        accuracy = [0.6, 0.9][trial.setting]
+        results.save(trial, make_metrics(validation_accuracy=accuracy))
     chosen = {(task.name, row.name): 1 for task in plan.tasks for row in plan.rows}
-    for cell in plan.final_cells(chosen):
+    for trial in plan.final_trials(chosen):
         metrics = make_metrics(
-            test_accuracy=ACCURACIES[cell.row][cell.task][cell.seed],
-            train_accuracy={"digits": 1.0, "toys": 0.99}[cell.task],
+            test_accuracy=ACCURACIES[trial.row][trial.task][trial.seed],
+            train_accuracy={"digits": 1.0, "toys": 0.99}[trial.task],
         )
-        if cell.row == "adafilter":
+        if trial.row == "adafilter":
             metrics["validation_gates"] = GATES
             by_gates = {"own": metrics["test_accuracy"], "all_frozen": 0.5}
             metrics["test_accuracy_by_gates"] = by_gates
-        results.save(cell, metrics)
+        results.save(trial, metrics)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ def read_strictly(path):
     return json.loads(path.read_text(), parse_constant=refuse)
 
 
-def test_results_have_each_cell_and_the_differences(folder, plan):
+def test_results_have_each_trial_and_the_differences(folder, plan):
     results = read_strictly(folder / "results.json")
     assert results["unit"] == "percent" and results["plan"] == plan.to_json()
     assert len(results["cells"]) == 2 * 3 * 2 + 2 * 3 * 2
@@ -109,16 +109,16 @@ def test_results_have_each_cell_and_the_differences(folder, plan):
         validation_gates=GATES,
         test_accuracy_by_gates={"own": 0.77, "all_frozen": 0.5},
     )
-    cell = results["tasks"]["digits"]["adafilter"]
+    trial = results["tasks"]["digits"]["adafilter"]
     # Differences 3 and 4 points: mean 3.5, s = 1 / sqrt(2), t(0.975, 1) = 12.7062.
-    assert cell["mean_test_error"] == pytest.approx(7.5)
-    assert cell["std_test_error"] == pytest.approx(0.5**0.5)
-    assert cell["paired_error_reduction_vs_fine_tuning"] == pytest.approx(3.5)
-    assert cell["ci95_low"] == pytest.approx(3.5 - 12.7062 / 2, abs=1e-4)
-    assert cell["ci95_high"] == pytest.approx(3.5 + 12.7062 / 2, abs=1e-4)
-    assert cell["num_seeds"] == 2
-    assert cell["chosen_flags"] == {"method": "adafilter", "learning_rate": "1"}
-    spread = [setting["mean_validation_error"] for setting in cell["search"]]
+    assert trial["mean_test_error"] == pytest.approx(7.5)
+    assert trial["std_test_error"] == pytest.approx(0.5**0.5)
+    assert trial["paired_error_reduction_vs_fine_tuning"] == pytest.approx(3.5)
+    assert trial["ci95_low"] == pytest.approx(3.5 - 12.7062 / 2, abs=1e-4)
+    assert trial["ci95_high"] == pytest.approx(3.5 + 12.7062 / 2, abs=1e-4)
+    assert trial["num_seeds"] == 2
+    assert trial["chosen_flags"] == {"method": "adafilter", "learning_rate": "1"}
+    spread = [setting["mean_validation_error"] for setting in trial["search"]]
     assert spread == pytest.approx([40.0, 10.0])
 
 
@@ -174,22 +174,24 @@ def test_one_seed_and_one_setting_need_no_interval_and_no_search(tmp_path):
     rows = [row.replace("0.1|", "") for row in ROWS]
     plan = make_plan(tasks=TASKS[:1], rows=rows, seeds=["0"])
     with store.open_store(tmp_path, plan) as results:
-        for cell in plan.final_cells({}):
-            results.save(cell, make_metrics())
+        for trial in plan.final_trials({}):
+            results.save(trial, make_metrics())
         text = report.write_report(tmp_path, plan, results)
     assert "| adafilter | 20.0 | 20.00 | +0.00 |  | 0-0 (0-0) | 8.0 | 0.5 / 1 |" in text
     assert text.endswith("| adafilter | 100.0 (100.0) |  |  |\n")
-    cell = read_strictly(tmp_path / "results.json")["tasks"]["digits"]["adafilter"]
-    assert cell["ci95_low"] is None and cell["std_test_error"] is None
+    trial = read_strictly(tmp_path / "results.json")["tasks"]["digits"]["adafilter"]
+    assert trial["ci95_low"] is None and trial["std_test_error"] is None
 
 
 def test_unfinished_comparison_is_no_report(tmp_path, plan):
     with store.open_store(tmp_path, plan) as results:
         finish(plan, results)
-        missing = plan.final_cells(
+        missing = plan.final_trials(
             {(t.name, r.name): 1 for t in plan.tasks for r in plan.rows}
         )
         results.path(missing[3]).unlink()
-        with pytest.raises(errors.RunError, match=f"cell {missing[3]} is not finished"):
+        with pytest.raises(
+            errors.RunError, match=f"trial {missing[3]} is not finished"
+        ):
             report.write_report(tmp_path, plan, results)
     assert not (tmp_path / "results.json").exists()

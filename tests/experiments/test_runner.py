@@ -10,62 +10,64 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.experiments import runner, store
-from tests.experiments import fake_cells
+from tests.experiments import fake_trials
 
 SCRIPT = """
 import pathlib, sys
 from adafilter_tf.experiments import runner, store
-from tests.experiments import fake_cells
+from tests.experiments import fake_trials
 if __name__ == "__main__":
     folder = sys.argv[1]
-    plan = fake_cells.make_plan(tasks=[f"a dataset=folder:{folder}"])
+    plan = fake_trials.make_plan(tasks=[f"a dataset=folder:{folder}"])
     with store.open_store(pathlib.Path(folder) / "results", plan) as opened:
         runner.run_plan(
-            plan, opened, fake_cells.run_forever, workers=2, report=print,
-            initialize=fake_cells.initialize,
+            plan, opened, fake_trials.run_forever, workers=2, report=print,
+            initialize=fake_trials.initialize,
         )
 """
 
 
 @pytest.fixture
 def opened(tmp_path):
-    with store.open_store(tmp_path, fake_cells.make_plan()) as results:
+    with store.open_store(tmp_path, fake_trials.make_plan()) as results:
         yield results
 
 
-def run(cells, results, run_cell, workers=0):
+def run(trials, results, run_trial, workers=0):
     lines = []
-    runner.run_cells(
-        cells,
+    runner.run_trials(
+        trials,
         results,
-        run_cell,
+        run_trial,
         workers=workers,
         report=lines.append,
-        initialize=fake_cells.initialize,
+        initialize=fake_trials.initialize,
     )
     return lines
 
 
-def test_finished_cells_are_not_run_again_and_a_missing_one_is(opened):
-    cells = fake_cells.make_plan().search_cells()
-    assert len(run(cells, opened, fake_cells.run_cell)) == 8
-    opened.path(cells[5]).unlink()
-    times = [opened.path(cell).stat().st_mtime_ns for cell in cells if cell != cells[5]]
-    [line] = run(cells, opened, fake_cells.run_cell)
-    assert line.startswith("cell 8 of 8, search toys fine_tuning setting 1 seed 100: ")
+def test_finished_trials_are_not_run_again_and_a_missing_one_is(opened):
+    trials = fake_trials.make_plan().search_trials()
+    assert len(run(trials, opened, fake_trials.run_trial)) == 8
+    opened.path(trials[5]).unlink()
+    times = [
+        opened.path(trial).stat().st_mtime_ns for trial in trials if trial != trials[5]
+    ]
+    [line] = run(trials, opened, fake_trials.run_trial)
+    assert line.startswith("trial 8 of 8, search toys fine_tuning setting 1 seed 100: ")
     assert line.endswith("; 0 s remain")
     assert times == [
-        opened.path(cell).stat().st_mtime_ns for cell in cells if cell != cells[5]
+        opened.path(trial).stat().st_mtime_ns for trial in trials if trial != trials[5]
     ]
 
 
-def test_final_cells_have_the_chosen_setting_and_alone_measure_test_images(opened):
-    plan, lines = fake_cells.make_plan(), []
+def test_final_trials_have_the_chosen_setting_and_alone_measure_test_images(opened):
+    plan, lines = fake_trials.make_plan(), []
     options = {"workers": 0, "report": lines.append, "initialize": print}
-    runner.run_plan(plan, opened, fake_cells.run_cell, **options)
-    assert lines[0].startswith("cell 1 of 16, search digits fine_tuning setting 0")
-    assert lines[-1].startswith("cell 16 of 16, final toys l2_sp seed 1: error 20.0 %")
-    assert not any("test_accuracy" in opened.load(c) for c in plan.search_cells())
+    runner.run_plan(plan, opened, fake_trials.run_trial, **options)
+    assert lines[0].startswith("trial 1 of 16, search digits fine_tuning setting 0")
+    assert lines[-1].startswith("trial 16 of 16, final toys l2_sp seed 1: error 20.0 %")
+    assert not any("test_accuracy" in opened.load(c) for c in plan.search_trials())
     finals = {
         path.parent.name: path.name for path in opened.folder.rglob("*seed1.json")
     }
@@ -73,41 +75,43 @@ def test_final_cells_have_the_chosen_setting_and_alone_measure_test_images(opene
 
 
 def test_each_worker_is_a_process_of_its_own(opened):
-    cells = fake_cells.make_plan().search_cells()
-    assert len(run(cells, opened, fake_cells.run_cell_or_die, workers=2)) == 8
-    metrics = [opened.load(cell) for cell in cells]
+    trials = fake_trials.make_plan().search_trials()
+    assert len(run(trials, opened, fake_trials.run_trial_or_die, workers=2)) == 8
+    metrics = [opened.load(trial) for trial in trials]
     assert {of["worker"] for of in metrics} == {"0 of 2", "1 of 2"}
     assert len({of["process"] for of in metrics} - {os.getpid()}) == 2
 
 
 def test_process_is_renewed_now_and_then(opened, monkeypatch):
-    monkeypatch.setattr(runner, "_CELLS_PER_PROCESS", 4)
-    cells = fake_cells.make_plan().search_cells()
-    run(cells, opened, fake_cells.run_cell, workers=1)
-    processes = [opened.load(cell)["process"] for cell in cells]
+    monkeypatch.setattr(runner, "_TRIALS_PER_PROCESS", 4)
+    trials = fake_trials.make_plan().search_trials()
+    run(trials, opened, fake_trials.run_trial, workers=1)
+    processes = [opened.load(trial)["process"] for trial in trials]
     assert len({*processes[:4]}) == len({*processes[4:]}) == 1 < len({*processes})
 
 
-def test_killed_worker_is_named_and_takes_no_other_cell_with_it(opened):
-    cells = fake_cells.make_plan().final_cells({})
-    killed = next(cell for cell in cells if str(cell) == "final digits l2_sp seed 0")
-    message = f"process of the cell {killed} died; out of memory.*fewer --workers"
+def test_killed_worker_is_named_and_takes_no_other_trial_with_it(opened):
+    trials = fake_trials.make_plan().final_trials({})
+    killed = next(
+        trial for trial in trials if str(trial) == "final digits l2_sp seed 0"
+    )
+    message = f"process of the trial {killed} died; out of memory.*fewer --workers"
     with pytest.raises(errors.RunError, match=message):
-        run(cells, opened, fake_cells.run_cell_or_die, workers=2)
+        run(trials, opened, fake_trials.run_trial_or_die, workers=2)
     assert not opened.has(killed)
-    assert all(opened.has(cell) for cell in cells[: cells.index(killed)])
+    assert all(opened.has(trial) for trial in trials[: trials.index(killed)])
     assert multiprocessing.active_children() == []
-    run(cells, opened, fake_cells.run_cell, workers=2)
-    assert all(opened.has(cell) for cell in cells)
+    run(trials, opened, fake_trials.run_trial, workers=2)
+    assert all(opened.has(trial) for trial in trials)
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_error_of_a_cell_names_it_and_keeps_those_before(opened, workers):
-    cells = fake_cells.make_plan().final_cells({})
-    message = "^In the cell final digits fine_tuning seed 1: The loss is nan; lower"
+def test_error_of_a_trial_names_it_and_keeps_those_before(opened, workers):
+    trials = fake_trials.make_plan().final_trials({})
+    message = "^In the trial final digits fine_tuning seed 1: The loss is nan; lower"
     with pytest.raises(errors.RunError, match=message):
-        run(cells, opened, fake_cells.run_cell_or_raise, workers=workers)
-    assert [opened.has(cell) for cell in cells[:3]] == [True, False, False]
+        run(trials, opened, fake_trials.run_trial_or_raise, workers=workers)
+    assert [opened.has(trial) for trial in trials[:3]] == [True, False, False]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])

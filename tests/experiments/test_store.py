@@ -6,35 +6,35 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.experiments import store
-from tests.experiments.fake_cells import ROWS, TASKS, make_metrics, make_plan
+from tests.experiments.fake_trials import ROWS, TASKS, make_metrics, make_plan
 
 ROW_NAME, *ROW_FLAGS = ROWS[0].split()
 
 
 @pytest.fixture
 def finished(tmp_path):
-    """A folder with one finished cell of the usual plan."""
+    """A folder with one finished trial of the usual plan."""
     with store.open_store(tmp_path / "results", make_plan()) as opened:
-        opened.save(make_plan().search_cells()[0], make_metrics())
+        opened.save(make_plan().search_trials()[0], make_metrics())
     return tmp_path / "results"
 
 
-def test_saved_cell_is_read_back_with_its_flags(finished):
-    cell, missing, *_ = make_plan().search_cells()
+def test_saved_trial_is_read_back_with_its_flags(finished):
+    trial, missing, *_ = make_plan().search_trials()
     with store.open_store(finished, make_plan()) as opened:
-        assert opened.load(cell) == make_metrics()
-        assert opened.has(cell) and not opened.has(missing)
+        assert opened.load(trial) == make_metrics()
+        assert opened.has(trial) and not opened.has(missing)
         with pytest.raises(errors.RunError, match="setting 1 seed 100 is not finished"):
             opened.load(missing)
     path = finished / "cells/search/digits/fine_tuning/0_seed100.json"
-    assert json.loads(path.read_text())["flags"] == list(cell.flags)
+    assert json.loads(path.read_text())["flags"] == list(trial.flags)
 
 
 def test_non_finite_numbers_become_null(tmp_path):
-    cell = make_plan().search_cells()[0]
+    trial = make_plan().search_trials()[0]
     with store.open_store(tmp_path, make_plan()) as opened:
-        opened.save(cell, {"a": float("nan"), "b": np.float32("inf"), "c": np.ones(2)})
-        assert opened.load(cell) == {"a": None, "b": None, "c": [1.0, 1.0]}
+        opened.save(trial, {"a": float("nan"), "b": np.float32("inf"), "c": np.ones(2)})
+        assert opened.load(trial) == {"a": None, "b": None, "c": [1.0, 1.0]}
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_non_finite_numbers_become_null(tmp_path):
         ),
         ({"seeds": ["0", "2"]}, "--seeds has no 1 now."),
         ({"search_seeds": ["9"]}, "--search_seeds was 100, now 9."),
-        ({"common": ["--x"]}, "all cells had --batch_size=8, now --x."),
+        ({"common": ["--x"]}, "all trials had --batch_size=8, now --x."),
     ],
 )
 def test_changed_plan_names_the_difference_and_overwrites_nothing(
@@ -77,11 +77,11 @@ def test_plan_may_grow_and_change_its_order(finished):
         seeds=["0", "1", "2"],
     )
     with store.open_store(finished, plan) as opened:
-        assert [opened.has(cell) for cell in plan.search_cells()].count(True) == 1
+        assert [opened.has(trial) for trial in plan.search_trials()].count(True) == 1
     assert json.loads((finished / "plan.json").read_text()) == plan.to_json()
 
 
-def test_plan_without_finished_cells_may_be_changed(tmp_path):
+def test_plan_without_finished_trials_may_be_changed(tmp_path):
     with store.open_store(tmp_path, make_plan()):
         pass
     with store.open_store(tmp_path, make_plan(seeds=["5"])):

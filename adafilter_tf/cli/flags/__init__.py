@@ -1,7 +1,6 @@
 """Every flag and its default, once, one module a topic.
 
-Only this package, `flagfile.py`, `settings.py`, `cell.py`, `modes` and `run.py` know
-flags; everything below takes arguments.
+Only this room and `run.py` know flags; everything below takes arguments.
 """
 
 import functools

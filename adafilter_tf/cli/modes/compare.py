@@ -21,18 +21,18 @@ def run() -> None:
         common=["--test_seed=0", *flagfile.list_given()],
         task_flags=trial.TASK_FLAGS,
     )
-    parsing.check_cells(plan, trial.check_flags)
+    parsing.check_trials(plan, trial.check_flags)
     for task in plan.tasks:
-        first = next(c for c in plan.final_cells({}) if c.task == task.name)
+        first = next(c for c in plan.final_trials({}) if c.task == task.name)
         trial.check_task(list(first.flags), FLAGS.prepare_command)
     folder = pathlib.Path(FLAGS.output_dir)
-    with store.open_store(folder, plan) as cells:
+    with store.open_store(folder, plan) as finished:
         runner.run_plan(
             plan,
-            cells,
-            trial.run_cell,
+            finished,
+            trial.run_trial,
             workers=FLAGS.workers or trial.count_workers(),
             report=functools.partial(print, flush=True),
             initialize=trial.initialize_worker,
         )
-        print(report.write_report(folder, plan, cells))
+        print(report.write_report(folder, plan, finished))

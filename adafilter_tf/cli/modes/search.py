@@ -42,7 +42,7 @@ def run() -> None:
     _claim(folder, [f"--search={line}" for line in FLAGS.search], common)
     rows = search.run_search(
         space,
-        lambda values, epochs: trial.run_cell(
+        lambda values, epochs: trial.run_trial(
             [*common, *search.to_arguments(values), *_limit_epochs(epochs)], False
         ),
         folder,

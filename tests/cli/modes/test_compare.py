@@ -54,10 +54,10 @@ def read_results(root):
 
 
 @pytest.mark.slow
-def test_comparison_leaves_tables_plot_and_every_cell(compared):
+def test_comparison_leaves_tables_plot_and_every_trial(compared):
     root, process = compared
     results = read_results(root)
-    assert process.stdout.count("cell ") >= 8
+    assert process.stdout.count("trial ") >= 8
     assert "remain" in process.stdout
     assert (root / "out/results.md").read_text().strip() in process.stdout
     assert (root / "out/results.png").read_bytes().startswith(b"\x89PNG")
@@ -86,20 +86,20 @@ def test_search_never_sees_the_test_images(compared):
 @pytest.mark.slow
 def test_seeds_share_the_test_images_and_the_budget(compared):
     root, _ = compared
-    cells = [json.loads(p.read_text()) for p in (root / "out/cells").rglob("*.json")]
-    assert all("--test_seed=0" in cell["flags"] for cell in cells)
-    assert all("--steps_per_epoch=2" in cell["flags"] for cell in cells)
+    trials = [json.loads(p.read_text()) for p in (root / "out/cells").rglob("*.json")]
+    assert all("--test_seed=0" in trial["flags"] for trial in trials)
+    assert all("--steps_per_epoch=2" in trial["flags"] for trial in trials)
 
 
 @pytest.mark.slow
-def test_only_the_missing_cell_is_run_again(compared):
+def test_only_the_missing_trial_is_run_again(compared):
     root, _ = compared
     before = read_results(root)
-    cell = root / "out/cells/final/two/frozen_features"
-    next(cell.glob("*_seed1.json")).unlink()
+    trial = root / "out/cells/final/two/frozen_features"
+    next(trial.glob("*_seed1.json")).unlink()
     process = compare(root)
     assert process.returncode == 0, process.stderr
-    lines = [line for line in process.stdout.splitlines() if line.startswith("cell ")]
+    lines = [line for line in process.stdout.splitlines() if line.startswith("trial ")]
     assert len(lines) == 1
     assert "final two frozen_features seed 1" in lines[0]
     assert read_results(root)["tasks"] == before["tasks"]

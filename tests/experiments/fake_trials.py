@@ -1,4 +1,4 @@
-"""Plans and cells without training, for the tests of a comparison."""
+"""Plans and trials without training, for the tests of a comparison."""
 
 import os
 import pathlib
@@ -40,8 +40,8 @@ def initialize(worker, num_workers):
     os.environ["FAKE_WORKER"] = f"{worker} of {num_workers}"
 
 
-def run_cell(flags, measure_test):
-    """The accuracy comes from the flags, so a wrong cell would show."""
+def run_trial(flags, measure_test):
+    """The accuracy comes from the flags, so a wrong trial would show."""
     penalty = "--starting_point_penalty=0.1" in flags
     metrics = make_metrics(validation_accuracy=0.95 if penalty else 0.9)
     if not measure_test:
@@ -49,17 +49,17 @@ def run_cell(flags, measure_test):
     return {**metrics, "process": os.getpid(), "worker": os.environ.get("FAKE_WORKER")}
 
 
-def run_cell_or_die(flags, measure_test):
+def run_trial_or_die(flags, measure_test):
     if "--seed=0" in flags and "--method=l2_sp" in flags:
         os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(0.5)
-    return run_cell(flags, measure_test)
+    return run_trial(flags, measure_test)
 
 
-def run_cell_or_raise(flags, measure_test):
+def run_trial_or_raise(flags, measure_test):
     if "--seed=1" in flags:
         raise errors.RunError("The loss is nan; lower --learning_rate.")
-    return run_cell(flags, measure_test)
+    return run_trial(flags, measure_test)
 
 
 def run_forever(flags, measure_test):
