@@ -6,7 +6,6 @@ from absl import flags
 
 from adafilter_tf import errors, methods
 from adafilter_tf.cli.flags import define_flags
-from adafilter_tf.files import untrusted
 
 # They say where things are and how they are shown, and change no result; a rollback
 # gives one only where a run would stop without.
@@ -141,7 +140,7 @@ def apply_saved(
     try:
         rest = saved(["run", *text.splitlines()])[1:]
     except (flags.Error, ValueError, OSError, RecursionError) as error:
-        rest = [untrusted.explain(error)]
+        rest = [errors.explain(error)]
     if rest:
         raise errors.RunError(
             f"{path} is not the flagfile of a run ({rest[0][:200]}): put the run's own "

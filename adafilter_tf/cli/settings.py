@@ -18,6 +18,19 @@ from adafilter_tf.runs import run_callbacks, training_run
 from adafilter_tf.training.callbacks import checkpoint
 
 
+def check_backend() -> None:
+    """Checks that Keras computes with TensorFlow.
+
+    Raises:
+        UsageError: Another backend is chosen.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise errors.UsageError(
+            f"Received KERAS_BACKEND={keras.backend.backend()}; this command needs "
+            "tensorflow. The layers, models and methods run on every backend."
+        )
+
+
 def resolve_defaults(values: flags.FlagValues) -> None:
     """Replaces defaults that depend on the backbone or the machine by their values."""
     spec = backbones.get_spec(values.backbone)
@@ -163,8 +176,8 @@ def stopping_options(values: flags.FlagValues) -> run_callbacks.StoppingOptions:
         not values.early_stopping_patience
     ):
         raise errors.UsageError(
-            f"Received --monitor={values.monitor} without --early_stopping_patience; "
-            "nothing would look at it. Give both or none."
+            f"--monitor={values.monitor} has no effect without "
+            "--early_stopping_patience; give both or none."
         )
     names = ("monitor", "early_stopping_patience")
     return run_callbacks.StoppingOptions(**_take(values, names))

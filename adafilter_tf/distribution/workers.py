@@ -16,7 +16,6 @@ import tensorflow as tf
 
 from adafilter_tf import errors
 from adafilter_tf.distribution import strategies
-from adafilter_tf.files import untrusted
 
 # TensorFlow's own groups have small numbers.
 _GROUP = 1 << 20
@@ -93,7 +92,7 @@ class Workers:
                 failure = error
         name = type(failure).__name__ if failure else None
         if isinstance(failure, OSError):
-            value = untrusted.explain_os_error(failure)
+            value = errors.explain_os_error(failure)
         elif failure:
             value = str(failure)
         content = _encode([name, value])

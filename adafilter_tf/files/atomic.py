@@ -12,7 +12,6 @@ import pathlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from adafilter_tf import errors
-from adafilter_tf.files import untrusted
 
 
 def temporary_path(path: str | os.PathLike) -> pathlib.Path:
@@ -134,7 +133,7 @@ def read_text(path: pathlib.Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         raise errors.RunError(
-            f"{path} cannot be read ({untrusted.explain(error)}): put the run's own "
+            f"{path} cannot be read ({errors.explain(error)}): put the run's own "
             "file back."
         ) from error
 
@@ -161,7 +160,7 @@ def read_json(path: pathlib.Path, *, needs: Mapping[str, type] | None = None) ->
                 raise ValueError(f"its {name} is {content.get(name)!r}")
     except (ValueError, RecursionError) as error:
         raise errors.RunError(
-            f"{path} is damaged ({untrusted.explain(error)}): put the run's own file "
+            f"{path} is damaged ({errors.explain(error)}): put the run's own file "
             "back, or remove it to have it made again."
         ) from error
     return content

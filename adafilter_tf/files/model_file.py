@@ -30,7 +30,7 @@ def load_model(path: pathlib.Path) -> keras.Model:
     except Exception as error:
         raise errors.RunError(
             f"{path} cannot be loaded by adafilter_tf on Keras {keras.__version__}: "
-            f"{untrusted.explain(error)}. It is damaged, or another version or program "
+            f"{errors.explain(error)}. It is damaged, or another version or program "
             "wrote it; use that version (its card in export/*/assets.extra names it) "
             "or train again."
         ) from error

@@ -5,7 +5,6 @@ pickle, models by a list of what they may be made of, on top of Keras' safe mode
 can a small file ask for a large memory, or name another file to be read.
 """
 
-import errno
 import io
 import json
 import math
@@ -130,22 +129,9 @@ def load_arrays(path: pathlib.Path, *, max_bytes: int) -> dict[str, np.ndarray]:
     # A damaged zip file makes zipfile raise NotImplementedError, zlib.error and more.
     except Exception as error:
         raise errors.RunError(
-            f"{path} cannot be read: {explain(error)}. The run needs it to go on; "
-            "start it anew in another --output_dir."
+            f"{path} cannot be read: {errors.explain(error)}. The run cannot resume "
+            "without it; start it anew in another --output_dir."
         ) from error
-
-
-def explain(error: Exception) -> str:
-    """Returns an exception's message as one line of bounded length."""
-    text = " ".join(str(error).split())[:300].rstrip(".")
-    return text or type(error).__name__
-
-
-def explain_os_error(error: OSError) -> str:
-    """Returns what the system could not do, and what helps when its disk is full."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-    remedy = "; make room and give the same command again." if full else "."
-    return explain(error) + remedy
 
 
 def _read_members(archive: zipfile.ZipFile) -> tuple[dict, bytes]:

@@ -152,10 +152,11 @@ def claim(run_dir: RunDir, flagfile_text: str):
 def _check_same(path: pathlib.Path, text: str) -> None:
     saved = atomic.read_text(path).splitlines()
     current = text.splitlines()
-    if saved == current:
-        return
     before = [line for line in saved if line not in current]
     now = [line for line in current if line not in saved]
+    # Whatever their order: it is that in which this version defines its flags.
+    if not before and not now:
+        return
     raise errors.RunError(
         f"--output_dir={path.parent} belongs to a run with other settings: it has "
         f"{' '.join(before) or 'none of the following'}, this run has "

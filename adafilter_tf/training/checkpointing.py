@@ -173,7 +173,7 @@ def _find(folder, method, num_classes) -> tuple[str, dict] | None:
             logging.warning(
                 "Passing over the damaged checkpoint %s: %s",
                 path,
-                untrusted.explain(error),
+                errors.explain(error),
             )
             continue
         _check_owner(path, info, method, num_classes)

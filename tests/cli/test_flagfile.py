@@ -63,12 +63,13 @@ def test_flag_that_contradicts_the_saved_run_is_refused():
 
 def test_help_of_the_command_lists_every_flag():
     result = subprocess.run(
-        [sys.executable, "-m", "adafilter_tf.run", "--help"],
+        [sys.executable, "-m", "adafilter_tf.run", "--help=all"],
         capture_output=True,
         text=True,
         check=False,
     )
     values = flags.FlagValues()
     define_flags(values)
-    missing = [name for name in values if f"--{name}:" not in result.stdout]
-    assert [name for name in missing if f"--[no]{name}:" not in result.stdout] == []
+    assert result.returncode == 0
+    missing = [name for name in values if f"--{name}=" not in result.stdout]
+    assert [name for name in missing if f"--[no]{name}\n" not in result.stdout] == []

@@ -1,17 +1,14 @@
-"""Every flag and its default, once, one module a topic.
+"""Every flag and its default, once, one module per topic.
 
 Only this room and `run.py` know flags; everything below takes arguments.
 """
 
-import functools
-import types
-
 from absl import flags
 
 from adafilter_tf.cli.flags import (
-    comfort_flags,
     comparison_flags,
     data_flags,
+    definition,
     export_flags,
     finished_run_flags,
     method_flags,
@@ -22,31 +19,23 @@ from adafilter_tf.cli.flags import (
     training_flags,
 )
 
-MODULES = (
-    run_flags,
-    data_flags,
-    method_flags,
-    training_flags,
-    comfort_flags,
-    safety_flags,
-    tensorboard_flags,
-    search_flags,
-    comparison_flags,
-    finished_run_flags,
-    export_flags,
-)
-KINDS = ("boolean", "enum", "float", "integer", "list", "multi_string", "string")
+# Topic of the help, module that defines its flags.
+TOPICS = {
+    "Run": run_flags,
+    "Images": data_flags,
+    "Backbone and method": method_flags,
+    "Training": training_flags,
+    "Checkpoints and non-finite losses": safety_flags,
+    "TensorBoard": tensorboard_flags,
+    "Export": export_flags,
+    "Modes evaluate, predict and explain": finished_run_flags,
+    "Modes search and find_learning_rate": search_flags,
+    "Mode compare": comparison_flags,
+}
 
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines all flags of the command line on `values`."""
-    kinds = types.SimpleNamespace(
-        **{
-            kind: functools.partial(
-                getattr(flags, f"DEFINE_{kind}"), flag_values=values
-            )
-            for kind in KINDS
-        }
-    )
-    for module in MODULES:
+    kinds = definition.Definer(values)
+    for module in TOPICS.values():
         module.define(kinds)

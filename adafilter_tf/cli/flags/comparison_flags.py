@@ -1,8 +1,10 @@
 """The tasks, rows and seeds of --mode=compare."""
 
+from adafilter_tf.cli.flags.definition import Definer
 
-def define(kinds) -> None:
-    """Defines them; `kinds` has a function for each kind of flag."""
+
+def define(kinds: Definer) -> None:
+    """Defines the flags of --mode=compare."""
     kinds.multi_string(
         "task",
         [],
@@ -15,16 +17,21 @@ def define(kinds) -> None:
         "compare: NAME method=... flag=value flag=a|b|c ..., a method with its "
         "hyper-parameters, those with | searched; once for each row.",
     )
-    kinds.list("seeds", ["0", "1", "2"], "compare: of the final table.")
-    kinds.list("search_seeds", ["100"], "compare: of the search; none of --seeds.")
+    kinds.list("seeds", ["0", "1", "2"], "compare: seeds of the final table.")
+    kinds.list(
+        "search_seeds",
+        ["100"],
+        "compare: seeds of the search, none of them in --seeds.",
+    )
     kinds.string(
         "prepare_command",
         None,
-        "compare: the command that prepares a task, named when its data miss.",
+        "compare: the command that prepares a task, named when its data are missing.",
     )
     kinds.integer(
         "workers",
         None,
-        "compare: processes at a time; none for one a GPU, or one a core.",
+        "compare: processes at a time; none for one per GPU, or one per core.",
         lower_bound=1,
+        upper_bound=1024,
     )

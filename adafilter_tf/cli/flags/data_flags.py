@@ -1,12 +1,18 @@
-"""The images: where they are, how they are split, read and changed."""
+"""The images: where they are, how they are split, read and augmented."""
 
-from adafilter_tf.data import pipeline
-from adafilter_tf.data.augmentation import addons
-from adafilter_tf.data.integrity import verification
+from adafilter_tf.cli.flags import choices
+from adafilter_tf.cli.flags.definition import Definer
 
 
-def define(kinds) -> None:
-    """Defines them; `kinds` has a function for each kind of flag."""
+def define(kinds: Definer) -> None:
+    """Defines the flags of images."""
+    _define_source(kinds)
+    _define_splits(kinds)
+    _define_reading(kinds)
+    _define_augmentation(kinds)
+
+
+def _define_source(kinds: Definer) -> None:
     kinds.string(
         "dataset",
         "digits",
@@ -25,30 +31,46 @@ def define(kinds) -> None:
     kinds.string(
         "data_dir",
         None,
-        "Where TFDS data and extracted images lie; none for TFDS' own default.",
+        "Folder of TFDS data and of extracted images; none for TFDS' own default.",
     )
-    kinds.integer(
-        "image_size", None, "Pixels; none for the backbone's usual size.", lower_bound=1
+    kinds.enum(
+        "on_bad_image",
+        "error",
+        choices.ON_BAD_IMAGE,
+        "error: an unreadable image ends the run. skip: it is left out, counted and "
+        "listed.",
     )
+    kinds.float(
+        "max_bad_fraction",
+        0.1,
+        "Fraction of the images that --on_bad_image=skip may leave out; more end the "
+        "run.",
+        lower_bound=0.0,
+        upper_bound=1.0,
+    )
+
+
+def _define_splits(kinds: Definer) -> None:
     kinds.float(
         "validation_fraction",
         0.2,
-        "Share of the training examples held out for validation, where the data have "
-        "no validation split of their own.",
+        "Fraction of the training examples held out for validation, where the data "
+        "set has no validation split.",
         lower_bound=0.01,
         upper_bound=0.9,
     )
     kinds.float(
         "test_fraction",
         0.2,
-        "Share of the examples held out for the test, where the data have none.",
+        "Fraction of the examples held out for the test, where the data set has no "
+        "test split.",
         lower_bound=0.01,
         upper_bound=0.9,
     )
     kinds.integer(
         "test_seed",
         None,
-        "Of the choice of the test images, so that runs of several seeds share them; "
+        "Seed of the choice of test images, so that runs of several seeds share them; "
         "none for --seed.",
         lower_bound=0,
     )
@@ -58,55 +80,55 @@ def define(kinds) -> None:
         "Training examples used per class; none for all.",
         lower_bound=1,
     )
-    kinds.enum(
-        "on_bad_image",
-        "error",
-        verification.ON_BAD_IMAGE,
-        "An unreadable image ends the run, or is left out, counted and listed.",
+
+
+def _define_reading(kinds: Definer) -> None:
+    kinds.integer(
+        "image_size",
+        None,
+        "Side of the images in pixels; none for the backbone's usual size.",
+        lower_bound=1,
+        upper_bound=8192,
     )
     kinds.float(
-        "max_bad_fraction",
-        0.1,
-        "Share of the images that --on_bad_image=skip may leave out; more of them end "
-        "the run.",
-        lower_bound=0.0,
+        "crop_fraction",
+        0.875,
+        "Side of the central square that evaluation sees, as a fraction of the image's "
+        "shorter side.",
+        lower_bound=0.1,
         upper_bound=1.0,
     )
     kinds.enum(
         "cache",
         "none",
-        pipeline.CACHES,
-        "What of the training images stays in memory: nothing, files or pixels.",
+        choices.CACHES,
+        "What is kept in memory of the training images: nothing, their files or their "
+        "pixels.",
     )
     kinds.boolean(
         "cache_frozen_features",
         False,
-        "Compute what the frozen layers in front of --gate_from or --tune_blocks make "
-        "of the training images once and keep it in memory. Needs training without "
+        "Computes once what the frozen layers before --gate_from or --tune_blocks make "
+        "of the training images, and keeps it in memory. Needs training without "
         "augmentation; gives the same results.",
     )
-    kinds.float(
-        "crop_fraction",
-        0.875,
-        "Side of the central square that evaluation sees, as a share of the image's "
-        "shorter side.",
-        lower_bound=0.1,
-        upper_bound=1.0,
-    )
+
+
+def _define_augmentation(kinds: Definer) -> None:
     kinds.float(
         "random_resized_crop_min_area",
         1.0,
-        "Smallest share of the image in a random training crop; 1 turns it off.",
+        "Smallest fraction of the image's area in a random training crop; 1 is off.",
         lower_bound=0.01,
         upper_bound=1.0,
     )
-    kinds.boolean("horizontal_flip", False, "Mirror training images at random.")
+    kinds.boolean("horizontal_flip", False, "Mirrors training images at random.")
     kinds.boolean("randaugment", False, "RandAugment on training images.")
     kinds.string(
         "augmentation",
         None,
         "tfa: and operations of tensorflow-addons, such as tfa:rotate,cutout; needs "
-        f"requirements-addons.txt. There are {', '.join(addons.OPERATIONS)}.",
+        f"requirements-addons.txt. Allowed are {', '.join(choices.ADDONS)}.",
     )
     kinds.float(
         "mixup_alpha",

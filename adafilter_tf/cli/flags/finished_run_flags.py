@@ -1,56 +1,57 @@
-"""What the modes that use a finished run are asked for."""
+"""The flags of the modes that use a finished run."""
 
-from adafilter_tf.data.selection import SPLITS
-from adafilter_tf.evaluation.explanation import gate_patterns
-from adafilter_tf.prediction import writers
+from adafilter_tf.cli.flags import choices
+from adafilter_tf.cli.flags.definition import Definer
 
 
-def define(kinds) -> None:
-    """Defines them; `kinds` has a function for each kind of flag."""
-    kinds.list("images", [], "Mode predict: files, folders and globs.")
-    kinds.string(
-        "predictions",
-        None,
-        "Mode predict: file to write, .csv, .jsonl or .parquet; standard output if "
-        "none.",
-    )
-    kinds.enum(
-        "predictions_format",
-        None,
-        tuple(writers.FORMATS),
-        "Mode predict: whatever the ending of the file; csv for standard output.",
-    )
-    kinds.boolean(
-        "overwrite", False, "Mode predict: replace the file of --predictions."
-    )
+def define(kinds: Definer) -> None:
+    """Defines the flags of --mode=evaluate, predict and explain."""
+    _define_prediction(kinds)
     kinds.string(
         "evaluate_on",
         None,
-        "Modes evaluate and explain: another data set with the run's classes, in any "
-        "form of --dataset; none for the run's own.",
+        "evaluate, explain: another data set with the run's classes, in any form of "
+        "--dataset; none for the run's own.",
     )
     kinds.enum(
         "evaluate_split",
         "test",
-        (*SPLITS, "all"),
-        "Mode evaluate: which images; all of --evaluate_on if it has no splits.",
+        (*choices.SPLITS, "all"),
+        "evaluate: the images to score; all of --evaluate_on if it has no splits.",
     )
     kinds.enum(
         "explain_split",
         "validation",
-        (*SPLITS, "all"),
-        "Mode explain: which images; all of --evaluate_on if it has no splits. A test "
-        "by which settings are chosen is no test any more.",
+        (*choices.SPLITS, "all"),
+        "explain: the images to explain; all of --evaluate_on if it has no splits. "
+        "Test images by which settings are chosen are no longer a test.",
     )
     kinds.integer(
         "explain_images",
         1000,
-        "Mode explain: at most so many images, drawn at random.",
+        "explain: uses at most this many images, sampled at random.",
         lower_bound=1,
     )
     kinds.enum(
         "explain_projection",
         "pca",
-        gate_patterns.PROJECTIONS,
-        "Mode explain: how gate patterns become points.",
+        choices.PROJECTIONS,
+        "explain: how gate patterns are projected to the plane.",
     )
+
+
+def _define_prediction(kinds: Definer) -> None:
+    kinds.list("images", [], "predict: files, folders and globs.")
+    kinds.string(
+        "predictions",
+        None,
+        "predict: the file to write, .csv, .jsonl or .parquet; none for standard "
+        "output.",
+    )
+    kinds.enum(
+        "predictions_format",
+        None,
+        choices.PREDICTION_FORMATS,
+        "predict: overrides the file's ending; standard output is csv by default.",
+    )
+    kinds.boolean("overwrite", False, "predict: replaces the file of --predictions.")

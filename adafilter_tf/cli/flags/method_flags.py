@@ -2,31 +2,27 @@
 
 import dataclasses
 
-from adafilter_tf import methods
-from adafilter_tf.models import backbones, gate_options
-from adafilter_tf.models.backbones import adaptation
+from adafilter_tf.cli.flags import choices
+from adafilter_tf.cli.flags.definition import Definer
+from adafilter_tf.models import gate_options
 
 # The kind of flag of a field's type.
 _KINDS = {bool: "boolean", int: "integer", float: "float", str | None: "string"}
 
 
-def define(kinds) -> None:
-    """Defines backbone, method and every method's hyper-parameters.
-
-    Args:
-        kinds: Has a function for each kind of flag, see `flags.define_flags`.
-    """
+def define(kinds: Definer) -> None:
+    """Defines backbone, method and every method's hyper-parameters."""
     _define_choice_flags(kinds)
     _define_adafilter_flags(kinds)
     _define_peer_flags(kinds)
 
 
 def _define_choice_flags(kinds):
-    kinds.enum("method", "adafilter", list(methods.METHODS), "How to fine-tune.")
+    kinds.enum("method", "adafilter", choices.METHODS, "How to fine-tune.")
     kinds.enum(
         "baseline",
         None,
-        list(methods.METHODS),
+        choices.METHODS,
         "A second method trained on the same split and budget, to compare with.",
     )
     kinds.string(
@@ -34,21 +30,21 @@ def _define_choice_flags(kinds):
         "resnet50",
         "The pre-trained network: the path of a .keras file, hub:PRESET of "
         "KerasHub, or one of "
-        f"{', '.join(backbones.BACKBONES)}.",
+        f"{', '.join(choices.BACKBONES)}.",
     )
     kinds.enum(
         "pixel_range",
         "auto",
-        ("auto", *adaptation.PIXEL_RANGES),
-        "Of a backbone of your own: the pixels that it was trained on; imagenet and "
+        ("auto", *choices.PIXEL_RANGES),
+        "For your own backbone: the pixels that it was trained on; imagenet and "
         "caffe are Keras' torch and caffe modes. auto: a .keras file normalizes "
         "0..255 itself, a preset says it.",
     )
     kinds.string(
         "features_layer",
         None,
-        "Of a backbone of your own: the layer whose output are the features. None "
-        "cuts a classifier's head off at its last global pooling.",
+        "For your own backbone: the layer whose output are the features. None cuts off "
+        "a classifier's head at its last global pooling.",
     )
     kinds.string(
         "weights", "pretrained", "pretrained, random, or the path of an .h5 file."

@@ -1,12 +1,14 @@
-"""Checkpoints, and what happens when a loss is no number."""
+"""Checkpoints, and what happens at a non-finite loss."""
+
+from adafilter_tf.cli.flags.definition import Definer
 
 
-def define(kinds) -> None:
-    """Defines them; `kinds` has a function for each kind of flag."""
+def define(kinds: Definer) -> None:
+    """Defines the flags of checkpoints and rollbacks."""
     kinds.integer(
         "checkpoint_steps",
         0,
-        "Steps between two checkpoints within an epoch; 0 for none but at its end.",
+        "Steps between two checkpoints within an epoch; 0 for one at its end alone.",
         lower_bound=0,
     )
     kinds.float(
@@ -18,16 +20,20 @@ def define(kinds) -> None:
     kinds.integer(
         "keep_checkpoints",
         3,
-        "Checkpoints that stay, the newest; the earlier ones serve when it is damaged.",
+        "How many of the newest checkpoints are kept; an earlier one is used if the "
+        "newest is damaged.",
         lower_bound=1,
     )
     kinds.enum(
         "on_non_finite",
         "stop",
         ("stop", "rollback"),
-        "A loss or weight that is no finite number ends the run, or takes it back to "
-        "the last checkpoint with half the learning rates.",
+        "stop: a non-finite loss or weight (NaN/Inf) ends the run. rollback: training "
+        "resumes from the last checkpoint with half the learning rates.",
     )
     kinds.integer(
-        "max_rollbacks", 3, "Of one run; the next one ends it.", lower_bound=0
+        "max_rollbacks",
+        3,
+        "Rollbacks allowed in one run; the next non-finite loss ends it.",
+        lower_bound=0,
     )

@@ -1,10 +1,11 @@
 """What TensorBoard shows of a run, and how often."""
 
 from adafilter_tf import errors
+from adafilter_tf.cli.flags.definition import Definer
 
 
-def define(kinds) -> None:
-    """Defines them; `kinds` has a function for each kind of flag."""
+def define(kinds: Definer) -> None:
+    """Defines the flags of TensorBoard."""
     kinds.integer(
         "log_every",
         50,

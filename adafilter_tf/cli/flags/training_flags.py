@@ -1,63 +1,135 @@
-"""How long, with which rates and on what a run trains."""
+"""How long, with which rates, loss and optimizer a run trains, and on which devices."""
 
-from adafilter_tf import distribution
 from adafilter_tf.cli import recipes
-from adafilter_tf.optim import optimizers
+from adafilter_tf.cli.flags import choices
+from adafilter_tf.cli.flags.definition import Definer
 
 
-def define(kinds) -> None:
-    """Defines them; `kinds` has a function for each kind of flag."""
+def define(kinds: Definer) -> None:
+    """Defines the flags of training."""
+    _define_length(kinds)
+    _define_optimizer(kinds)
+    _define_loss(kinds)
+    _define_devices(kinds)
+
+
+def _define_length(kinds: Definer) -> None:
     kinds.enum(
         "recipe",
         None,
         list(recipes.RECIPES),
-        "A published recipe, as a function of the training images: it sets what is not "
-        "given of the flags of length, rates, image size and augmentation.",
+        "A published recipe, as a function of the training images: sets those flags of "
+        "length, rates, image size and augmentation that are not given.",
     )
-    kinds.integer("epochs", 30, "Number of epochs.", lower_bound=1)
+    kinds.integer("epochs", 30, "Number of epochs.", lower_bound=1, upper_bound=100_000)
     kinds.integer(
         "steps_per_epoch",
         None,
         "Steps between two validations and checkpoints; none for one pass over the "
         "training examples.",
         lower_bound=1,
+        upper_bound=100_000_000,
     )
     kinds.integer(
-        "batch_size", 32, "Examples per step over all devices.", lower_bound=1
+        "batch_size",
+        32,
+        "Examples per step over all devices.",
+        lower_bound=1,
+        upper_bound=65_536,
     )
+    kinds.integer(
+        "early_stopping_patience",
+        0,
+        "Ends training after this many epochs without a better --monitor and restores "
+        "the weights of the best epoch; 0 is off.",
+        lower_bound=0,
+    )
+    kinds.enum(
+        "monitor",
+        "validation_accuracy",
+        choices.MONITORS,
+        "The metric that early stopping and --mode=search compare.",
+    )
+
+
+def _define_optimizer(kinds: Definer) -> None:
     kinds.enum(
         "optimizer",
         "sgd",
-        optimizers.OPTIMIZERS,
-        "Of backbone and head; the gates always have Adam.",
+        choices.OPTIMIZERS,
+        "For backbone and head; the gates always use Adam.",
     )
-    for name, default, of in (
+    for name, default, part in (
         ("learning_rate", 0.01, "the backbone"),
         ("head_learning_rate", 0.01, "the head"),
         ("gate_learning_rate", 0.001, "the gates"),
     ):
-        kinds.float(
-            name, default, f"Peak learning rate of {of}.", lower_bound=0.0)  # fmt: skip
+        text = f"Peak learning rate of {part}."
+        kinds.float(name, default, text, lower_bound=0.0)
+    kinds.float(
+        "layer_decay",
+        1.0,
+        "Layer-wise learning-rate decay: the factor from each block of the backbone to "
+        "the one before it; the last block has --learning_rate.",
+        lower_bound=0.01,
+        upper_bound=1.0,
+    )
     kinds.float(
         "weight_decay",
         0.0,
-        "Decoupled; of the kernels of backbone and head.",
+        "Decoupled weight decay of the kernels of backbone and head.",
         lower_bound=0.0,
     )
     kinds.float(
         "warmup_fraction",
         0.1,
-        "Share of the steps in which the rates rise.",
+        "Fraction of the steps in which the learning rates rise.",
         lower_bound=0.0,
         upper_bound=0.9,
+    )
+    kinds.float(
+        "ema_decay",
+        0.0,
+        "Per-step EMA decay of all trainable weights, gates included; the EMA weights "
+        "are validated and become the result. 0 is off.",
+        lower_bound=0.0,
+        upper_bound=0.99999,
+    )
+    kinds.integer(
+        "accumulation_steps",
+        1,
+        "Steps whose gradients are averaged for one update: a batch that many times as "
+        "large, except for batch norms.",
+        lower_bound=1,
     )
     kinds.boolean(
         "renew_batch_norm_statistics",
         True,
-        "Fit the momentum of batch norms to the length of the training and re-estimate "
-        "their statistics for the final weights from training images. Without it they "
-        "stay the network's own moving averages, which a short training hardly moves.",
+        "Fits the momentum of batch norms to the length of the training and "
+        "re-estimates their statistics for the final weights from training images. "
+        "Without it they stay the network's own moving averages, which a short "
+        "training hardly moves.",
     )
+
+
+def _define_loss(kinds: Definer) -> None:
+    kinds.float(
+        "label_smoothing",
+        0.0,
+        "Fraction of a training label that is spread over all classes.",
+        lower_bound=0.0,
+        upper_bound=0.99,
+    )
+    kinds.enum(
+        "class_weights",
+        "none",
+        choices.CLASS_WEIGHTS,
+        "balanced: weights each class in the loss by the inverse of its number of "
+        "training examples.",
+    )
+
+
+def _define_devices(kinds: Definer) -> None:
     kinds.enum(
         "precision",
         "auto",
@@ -73,7 +145,7 @@ def define(kinds) -> None:
     kinds.enum(
         "distribution",
         "auto",
-        distribution.DISTRIBUTIONS,
+        choices.DISTRIBUTIONS,
         "one_device; mirrored: several GPUs of one machine; multi_worker: those of the "
         "machines that TF_CONFIG names; auto: the last of these that is possible.",
     )
@@ -85,6 +157,6 @@ def define(kinds) -> None:
     kinds.boolean(
         "synchronized_batch_norm",
         True,
-        "Batch norms in training take their statistics over all devices, not over each "
-        "one's share of the batch.",
+        "In training, batch norms take their statistics over all devices, not over "
+        "each device's part of the batch.",
     )

@@ -1,1 +1,1 @@
-"""What the command does: one module for each value of --mode."""
+"""The modes: one module each, named after its --mode, with a function `run`."""

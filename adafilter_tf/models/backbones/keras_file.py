@@ -80,7 +80,7 @@ def load(path: str) -> keras.Model:
     except Exception as error:
         raise errors.RunError(
             f"{path} cannot be a backbone on Keras {keras.__version__}: "
-            f"{untrusted.explain(error)}. Build the network of Keras' own layers, "
+            f"{errors.explain(error)}. Build the network of Keras' own layers, "
             "without Lambda (Rescaling and Normalization are for pixels), and save it "
             "again."
         ) from error

@@ -149,6 +149,6 @@ def _load_file(name: str, backbone: keras.Model, path: str) -> keras.Model:
     except Exception as error:
         raise errors.RunError(
             f"The weights file {path} does not fit {name} without its top: "
-            f"{untrusted.explain(error)}."
+            f"{errors.explain(error)}."
         ) from error
     return backbone

@@ -1,0 +1,106 @@
+"""How flags are defined: every number is finite and within a range."""
+
+from collections.abc import Sequence
+
+from absl import flags
+
+# The largest finite float32 and int32; what a flag becomes sooner or later.
+MAX_FLOAT = 3.4028234663852886e38
+MAX_INTEGER = 2**31 - 1
+
+
+class _FiniteFloatParser(flags.FloatParser):
+    """Refuses NaN and infinity, which absl's comparisons with bounds let through."""
+
+    def convert(self, argument):
+        """Returns the number, -0.0 as 0.0.
+
+        Raises:
+            ValueError: It is not a finite number.
+        """
+        value = super().convert(argument)
+        if not abs(value) <= MAX_FLOAT:
+            raise ValueError(f"a finite number is needed, received {argument}")
+        return value + 0.0
+
+
+class _IntegerParser(flags.IntegerParser):
+    """Refuses integers that TensorFlow and numpy cannot hold."""
+
+    def convert(self, argument):
+        """Returns the integer.
+
+        Raises:
+            ValueError: It is none, or out of range.
+        """
+        value = super().convert(argument)
+        if abs(value) > MAX_INTEGER:
+            raise ValueError(f"the largest integer is {MAX_INTEGER}")
+        return value
+
+
+class Definer:
+    """Defines flags of each kind on one set of values.
+
+    Args:
+        values: Receives the flags.
+    """
+
+    def __init__(self, values: flags.FlagValues):
+        self._values = values
+
+    def boolean(self, name: str, default: bool, text: str) -> None:
+        """Defines --name and --noname."""
+        flags.DEFINE_boolean(name, default, text, flag_values=self._values)
+
+    def enum(
+        self, name: str, default: str | None, choices: Sequence[str], text: str
+    ) -> None:
+        """Defines a flag with one of several values."""
+        flags.DEFINE_enum(name, default, list(choices), text, flag_values=self._values)
+
+    def float(
+        self,
+        name: str,
+        default: float | None,
+        text: str,
+        lower_bound: float | None = None,
+        upper_bound: float | None = None,
+    ) -> None:
+        """Defines a finite number within bounds, both included."""
+        parser = _FiniteFloatParser(lower_bound, upper_bound)
+        self._define_number(parser, name, default, text)
+
+    def integer(
+        self,
+        name: str,
+        default: int | None,
+        text: str,
+        lower_bound: int | None = None,
+        upper_bound: int | None = None,
+    ) -> None:
+        """Defines an integer within bounds, both included."""
+        parser = _IntegerParser(lower_bound, upper_bound)
+        self._define_number(parser, name, default, text)
+
+    def list(self, name: str, default: Sequence[str], text: str) -> None:
+        """Defines a flag of strings that commas separate."""
+        flags.DEFINE_list(name, default, text, flag_values=self._values)
+
+    def multi_string(self, name: str, default: Sequence[str], text: str) -> None:
+        """Defines a flag that is given once for each string."""
+        flags.DEFINE_multi_string(name, default, text, flag_values=self._values)
+
+    def string(self, name: str, default: str | None, text: str) -> None:
+        """Defines a string."""
+        flags.DEFINE_string(name, default, text, flag_values=self._values)
+
+    def _define_number(self, parser, name, default, text) -> None:
+        flags.DEFINE(
+            parser,
+            name,
+            default,
+            text,
+            flag_values=self._values,
+            serializer=flags.ArgumentSerializer(),
+        )

@@ -1,0 +1,90 @@
+"""Every number on the command line is finite and within its bounds."""
+
+import math
+
+import pytest
+from absl import flags
+
+from adafilter_tf.cli.flags import define_flags, definition
+
+
+def make_flags():
+    values = flags.FlagValues()
+    define_flags(values)
+    return values
+
+
+def names_of(kind):
+    values = make_flags()
+    return [name for name in values if values[name].flag_type() == kind]
+
+
+def parse(argument):
+    values = make_flags()
+    values(["run", argument])
+    return values
+
+
+def test_all_numbers_are_found():
+    assert len(names_of("float")) >= 26
+    assert len(names_of("int")) >= 20
+
+
+@pytest.mark.parametrize("text", ["nan", "-nan", "inf", "-inf", "Infinity", "1e400",
+    "1e39", "-1e39", "1" + 400 * "0"])  # fmt: skip
+def test_no_float_flag_takes_what_is_not_a_finite_number(text):
+    for name in names_of("float"):
+        with pytest.raises(flags.IllegalFlagValueError, match=f"--{name}="):
+            parse(f"--{name}={text}")
+
+
+def test_no_float_flag_takes_what_is_not_a_number():
+    for name in names_of("float"):
+        for text in ("", "abc", "1,5", "1e", "0x1p3", "true"):
+            with pytest.raises(flags.IllegalFlagValueError, match=f"--{name}="):
+                parse(f"--{name}={text}")
+
+
+def test_negative_zero_is_zero():
+    taken = 0
+    for name in names_of("float"):
+        try:
+            value = parse(f"--{name}=-0")[name].value
+        except flags.IllegalFlagValueError:
+            continue  # its lower bound is above 0
+        assert math.copysign(1.0, value) == 1.0
+        taken += 1
+    assert taken > 10
+
+
+@pytest.mark.parametrize("text", ["-1", "-99999999999", "2147483648", "1e3", "1.0",
+    "nan", "inf", ""])  # fmt: skip
+def test_no_integer_flag_takes_what_is_out_of_range(text):
+    for name in names_of("int"):
+        with pytest.raises(flags.IllegalFlagValueError, match=f"--{name}="):
+            parse(f"--{name}={text}")
+
+
+def test_bounds_are_part_of_the_range():
+    values = flags.FlagValues()
+    kinds = definition.Definer(values)
+    kinds.float("share", 0.5, "A share.", lower_bound=0.25, upper_bound=0.75)
+    kinds.integer("count", 3, "A count.", lower_bound=2, upper_bound=4)
+    for text in ("0.25", "0.75"):
+        values(["run", f"--share={text}"])
+        assert values.share == float(text)
+    for text in ("0.24", "0.76"):
+        with pytest.raises(flags.IllegalFlagValueError, match=r"\[0.25, 0.75\]"):
+            values(["run", f"--share={text}"])
+    with pytest.raises(flags.IllegalFlagValueError, match=r"\[2, 4\]"):
+        values(["run", "--count=5"])
+
+
+def test_values_survive_a_flagfile():
+    values = parse("--learning_rate=0.1")
+    values(["run", "--seed=7", "--layer_decay=0.30000000000000004"])
+    again = make_flags()
+    lines = [values[name].serialize() for name in ("seed", "layer_decay")]
+    assert lines == ["--seed=7", "--layer_decay=0.30000000000000004"]
+    again(["run", *lines])
+    assert (again.seed, again.layer_decay) == (7, 0.30000000000000004)
