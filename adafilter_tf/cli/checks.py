@@ -1,13 +1,59 @@
 """What can be said of flags alone, before any library is imported or file is read."""
 
-from absl import flags
+import pathlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from absl import flags, logging
 
 from adafilter_tf import errors
 from adafilter_tf.cli.flags import choices, tensorboard_flags
 
+# Flags that one mode or two read.
+_MODES_OF = {
+    **dict.fromkeys(
+        ("images", "predictions", "predictions_format", "overwrite"), ("predict",)
+    ),
+    "evaluate_on": ("evaluate", "explain"),
+    "evaluate_split": ("evaluate",),
+    **dict.fromkeys(
+        ("explain_split", "explain_images", "explain_projection"), ("explain",)
+    ),
+    **dict.fromkeys(("search", "search_method", "search_trials"), ("search",)),
+    "finder_steps": ("find_learning_rate",),
+    **dict.fromkeys(
+        ("task", "row", "seeds", "search_seeds", "workers", "prepare_command"),
+        ("compare",),
+    ),
+}
+# What a training in memory does not do: it leaves no checkpoint and no export.
+_RUN_ALONE = (
+    "baseline",
+    "checkpoint_minutes",
+    "checkpoint_steps",
+    "devices",
+    "distribution",
+    "export_formats",
+    "fold",
+    "fold_tolerance",
+    "keep_checkpoints",
+    "log_every",
+    "max_rollbacks",
+    "on_non_finite",
+    "profile_steps",
+    "top_k",
+)
+_WITHOUT_EFFECT = {
+    "compare": _RUN_ALONE,
+    "search": _RUN_ALONE,
+    "find_learning_rate": (*_RUN_ALONE, "recipe"),
+}
+_GATED_METHODS = {"adafilter", "spottune"}
+
 
 def check_flags(values: flags.FlagValues) -> None:
-    """Checks that the given flags are possible together.
+    """Checks that the given flags are possible together and have an effect.
+
+    A flag counts as given when its value is not the default: a flagfile may name all.
 
     Raises:
         UsageError: Naming the flag, what is allowed and how to fix it.
@@ -27,6 +73,21 @@ def check_flags(values: flags.FlagValues) -> None:
                 f"are {', '.join(choices.EXPORT_FORMATS)}."
             )
     tensorboard_flags.parse_profile_steps(values.profile_steps)
+    for name, modes in _MODES_OF.items():
+        if values.mode not in modes and _is_given(values, name):
+            raise errors.UsageError(
+                f"--{name} has no effect in --mode={values.mode}; it belongs to "
+                f"--mode={' and --mode='.join(modes)}. Remove it."
+            )
+    if values.mode == "train":
+        check_effects(values)
+    ignored = [
+        f"--{name}"
+        for name in _WITHOUT_EFFECT.get(values.mode, ())
+        if _is_given(values, name)
+    ]
+    if ignored:
+        logging.warning("No effect in --mode=%s: %s", values.mode, " ".join(ignored))
 
 
 def check_backbone(values: flags.FlagValues) -> None:
@@ -42,3 +103,91 @@ def check_backbone(values: flags.FlagValues) -> None:
             f"Received --backbone={name}; allowed are the path of a .keras file, "
             f"hub:PRESET of KerasHub and {', '.join(choices.BACKBONES)}."
         )
+
+
+def check_effects(
+    values: flags.FlagValues, names: Collection[str] | None = None
+) -> None:
+    """Checks that no flag of a training was given that changes nothing.
+
+    A run that was begun with such a flag may be resumed with it.
+
+    Args:
+        values: Of the run.
+        names: The flags to check; None for all.
+
+    Raises:
+        UsageError: Naming the flag and the one that it needs.
+    """
+    begun = _read_begun(values)
+    for name, (has_effect, needed) in _list_conditions(values).items():
+        if names is not None and name not in names:
+            continue
+        if _is_given(values, name) and not has_effect():
+            if values[name].serialize() in begun:
+                continue
+            raise errors.UsageError(
+                f"{values[name].serialize()} has no effect without {needed}; give both "
+                "or none."
+            )
+
+
+def _list_conditions(
+    values: flags.FlagValues,
+) -> Mapping[str, tuple[Callable[[], bool], str]]:
+    """Returns by flag: whether it has an effect, and what it needs."""
+    methods = {values.method, values.baseline}
+    records = values.dataset.partition(":")[0] in ("tfrecord", "parquet")
+    formats = values.export_formats
+    keys = (lambda: records, "--dataset=tfrecord:FILES or --dataset=parquet:FILES")
+    trains_backbone = values.tune_blocks != "none" or methods - {"fine_tuning", None}
+    rate = (lambda: bool(trains_backbone), "tuned blocks (--tune_blocks)")
+    return {
+        "monitor": (
+            lambda: values.early_stopping_patience > 0,
+            "--early_stopping_patience",
+        ),
+        "max_bad_fraction": (
+            lambda: values.on_bad_image == "skip",
+            "--on_bad_image=skip",
+        ),
+        "max_rollbacks": (
+            lambda: values.on_non_finite == "rollback",
+            "--on_non_finite=rollback",
+        ),
+        "fold": (lambda: bool(formats), "--export_formats"),
+        "fold_tolerance": (
+            lambda: bool(formats) and values.fold == "calibrated",
+            "--export_formats and --fold=calibrated",
+        ),
+        "top_k": (
+            lambda: "saved_model" in formats,
+            "--export_formats=saved_model",
+        ),
+        "gate_learning_rate": (
+            lambda: bool(methods & _GATED_METHODS),
+            f"--method={' or --method='.join(sorted(_GATED_METHODS))}",
+        ),
+        "learning_rate": rate,
+        "layer_decay": rate,
+        "image_key": keys,
+        "label_key": keys,
+        "cache": (
+            lambda: not values.cache_frozen_features,
+            "--nocache_frozen_features",
+        ),
+    }
+
+
+def _is_given(values: flags.FlagValues, name: str) -> bool:
+    flag = values[name]
+    return bool(flag.present) and flag.value != flag.default
+
+
+def _read_begun(values: flags.FlagValues) -> Iterable[str]:
+    """Returns the flags of the run in --output_dir, none for a new one."""
+    path = pathlib.Path(values.output_dir or "") / "flags.cfg"
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError):
+        return ()

@@ -1,6 +1,6 @@
 """From the flags of a run to its labelled images: loaded, split and verified."""
 
-from absl import flags
+from absl import flags, logging
 
 from adafilter_tf.data import sources, splits
 from adafilter_tf.data.examples import Examples, Splits
@@ -41,18 +41,36 @@ def load_splits(
 
     Args:
         values: Of the run.
-        source: See `load_source`, which None calls.
+        source: See `load_source`, which None calls; then flags without effect on this
+            data set are named in the log.
 
     Raises:
         RunError: See `verification.verify_images`.
     """
-    found = make_splits(values, load_source(values) if source is None else source)
+    if source is None:
+        source = load_source(values)
+        _warn_of_unused(values, source)
     return verification.verify_images(
-        found,
+        make_splits(values, source),
         bad_image_rule(values),
         channels=backbones.get_spec(values.backbone).channels,
         cache=manifest.default_path(values.dataset, values.data_dir),
     )
+
+
+def _warn_of_unused(values: flags.FlagValues, source: dict[str, Examples]) -> None:
+    needed_by = {
+        "validation_fraction": "validation",
+        "test_fraction": "test",
+        "test_seed": "test",
+    }
+    for name, split in needed_by.items():
+        if split in source and values[name].value != values[name].default:
+            logging.warning(
+                "%s has no effect: the data set has its own %s split.",
+                values[name].serialize(),
+                split,
+            )
 
 
 def bad_image_rule(values: flags.FlagValues) -> verification.Rule:

@@ -167,18 +167,7 @@ def logging_options(
 
 
 def stopping_options(values: flags.FlagValues) -> run_callbacks.StoppingOptions:
-    """Returns when a training ends early.
-
-    Raises:
-        UsageError: When something is to be monitored that nothing looks at.
-    """
-    if values.monitor != values["monitor"].default and (
-        not values.early_stopping_patience
-    ):
-        raise errors.UsageError(
-            f"--monitor={values.monitor} has no effect without "
-            "--early_stopping_patience; give both or none."
-        )
+    """Returns when a training ends early."""
     names = ("monitor", "early_stopping_patience")
     return run_callbacks.StoppingOptions(**_take(values, names))
 

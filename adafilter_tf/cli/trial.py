@@ -10,7 +10,14 @@ import tensorflow as tf
 from absl import flags, logging
 
 from adafilter_tf import errors, evaluation, training
-from adafilter_tf.cli import dataset, flagfile, settings, training_settings
+from adafilter_tf.cli import (
+    checks,
+    dataset,
+    flagfile,
+    settings,
+    training_settings,
+    usage,
+)
 from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import sources
 from adafilter_tf.evaluation import gate_interventions, gate_statistics
@@ -49,6 +56,9 @@ TASK_FLAGS = (
     "seed",
 )
 
+# Flags that have an effect or none whatever the other trials are.
+_CHECKED = ("cache", "image_key", "label_key", "max_bad_fraction", "monitor")
+
 
 def initialize_worker(worker: int, num_workers: int) -> None:
     """Gives a process its share of the machine, before TensorFlow looks at it.
@@ -83,6 +93,10 @@ def parse_flags(arguments: list[str]) -> flags.FlagValues:
     define_flags(values)
     try:
         values(["trial", *arguments])
+    except flags.UnrecognizedFlagError as error:
+        raise errors.UsageError(
+            usage.describe_unknown(error.flagname, list(values))
+        ) from error
     except flags.Error as error:
         raise errors.UsageError(" ".join(str(error).split())) from error
     settings.resolve_defaults(values)
@@ -103,6 +117,7 @@ def check_flags(arguments: list[str]) -> None:
             "recipe and put the values that it prints into the tasks and rows."
         )
     flagfile.check_unused(values)
+    checks.check_effects(values, _CHECKED)
 
 
 def check_task(arguments: list[str], prepare_command: str | None = None) -> None:

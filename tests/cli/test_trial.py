@@ -69,7 +69,10 @@ def test_divergence_is_a_bad_result_and_no_error(flags, method):
 @pytest.mark.parametrize(
     ("flag", "message"),
     [
-        ("--learning_rat=1", "Unknown command line flag 'learning_rat'"),
+        (
+            "--learning_rat=1",
+            "--learning_rat, an unknown flag. Did you mean --learning_rate",
+        ),
         ("--batch_size=none", "batch_size=none"),
         ("--tune_blocks=2", "--tune_blocks, which --method=adafilter does not have"),
     ],

@@ -32,11 +32,10 @@ class _StepTimes(keras.callbacks.Callback):
 
 def run() -> None:
     """Resolves and builds everything, takes two steps, prints what was found."""
-    source = dataset.load_source(FLAGS)
     if FLAGS.recipe:
-        examples = dataset.make_splits(FLAGS, source).train
+        examples = dataset.make_splits(FLAGS, dataset.load_source(FLAGS)).train
         print(settings.apply_recipe(FLAGS, examples))
-    splits, skipped = dataset.load_splits(FLAGS, source)
+    splits, skipped = dataset.load_splits(FLAGS)
     print(f"Settings:\n{flagfile.to_flagfile()}", end="")
     counts = ", ".join(f"{name} {len(examples)}" for name, examples in splits.items())
     print(f"Images: {counts}; {len(splits.train.class_names)} classes")
