@@ -34,9 +34,10 @@ def check_backend() -> None:
 def resolve_defaults(values: flags.FlagValues) -> None:
     """Replaces defaults that depend on the backbone or the machine by their values."""
     spec = backbones.get_spec(values.backbone)
-    values.image_size = values.image_size or spec.image_size
+    values["image_size"].value = values.image_size or spec.image_size
     if values.precision == "auto":
-        values.precision = "mixed_float16" if distribution.has_gpu() else "float32"
+        gpu = distribution.has_gpu()
+        values["precision"].value = "mixed_float16" if gpu else "float32"
     keras.config.set_dtype_policy(values.precision)
 
 

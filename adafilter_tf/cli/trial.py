@@ -134,7 +134,8 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
     try:
         source = _load_source(values.dataset, **dataset.source_options(values))
         dataset.make_splits(values, source)
-        values.examples_per_class = None  # every image of any seed's training split
+        # Every image of any seed's training split.
+        values["examples_per_class"].value = None
         dataset.load_splits(values, source)
     except errors.RunError as error:
         remedy = values.prepare_command or prepare_command
@@ -165,66 +166,74 @@ def run_trial(arguments: list[str], measure_test: bool) -> dict:
         values, _load_source(values.dataset, **dataset.source_options(values))
     )
     keras.utils.set_random_seed(values.seed)
-    strategy = tf.distribute.get_strategy()
-    model = settings.build_model(
-        values, values.method, len(splits.train.class_names), strategy=strategy
-    )
+    model = settings.build_model(values, values.method, len(splits.train.class_names))
     data = settings.training_input(values, model, splits)
     score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
-    start = {}
+    initial_gates = {}
     if gate_io.list_gates(model):
-        start = score(splits.validation.paths).gates
-    clock = stopwatch.Stopwatch()
-    callbacks = [clock]
-    stopper = run_callbacks.create_stopper(settings.stopping_options(values), None)
-    if stopper:
-        validate = validation.Validation(score, splits.validation, None)
-        callbacks += [validate, stopper]
-    finished = training.fit(
-        model,
-        data,
-        training_settings.make_plan(values, values.method, strategy, splits.train),
-        score=score,
-        options=settings.training_options(values, len(splits.train)),
-        callbacks=callbacks,
-        stopper=stopper,
-        quiet=True,
-    )
-    validated = score(splits.validation.paths)
+        initial_gates = score(splits.validation.paths).gates
     metrics = {
         **training.count_parameters(model),
-        **finished,
-        **training.measure_split(score, splits.train, "train"),
-        **training.measure_outputs(validated, splits.validation.labels, "validation"),
+        **_train(values, model, data, score),
+        **_measure(values, model, data, score, initial_gates, measure_test),
     }
-    # Gates of a network that diverged may be no numbers.
-    chooses = bool(start) and math.isfinite(metrics["validation_loss"])
-    if chooses:
-        metrics["validation_gates"] = _measure_gates(
-            validated.gates, start, splits.validation.labels
-        )
-    if measure_test:
-        tested = score(splits.test.paths)
-        metrics |= training.measure_outputs(tested, splits.test.labels, "test")
-        if chooses:
-            metrics["test_accuracy_by_gates"] = gate_interventions.measure_effect(
-                model,
-                splits.test,
-                tested.gates,
-                data.spec,
-                batch_size=values.batch_size,
-            )
-    seconds = time.monotonic() - started
     return {
         **metrics,
-        "train_seconds": clock.seconds,
-        "seconds": seconds,
+        "seconds": time.monotonic() - started,
         "all_flags": flagfile.to_flagfile(values).splitlines(),
     }
 
 
-def _measure_gates(gates, start, labels) -> dict[str, float]:
-    """Returns what the gates choose, and how far they left those of the start."""
+def _train(values, model, data, score) -> dict:
+    """Returns `train_seconds` and what the training found out."""
+    clock = stopwatch.Stopwatch()
+    callbacks: list[keras.callbacks.Callback] = [clock]
+    stopper = run_callbacks.create_stopper(settings.stopping_options(values), None)
+    if stopper:
+        validate = validation.Validation(score, data.splits.validation, None)
+        callbacks += [validate, stopper]
+    examples = data.splits.train
+    strategy = tf.distribute.get_strategy()
+    finished = training.fit(
+        model,
+        data,
+        training_settings.make_plan(values, values.method, strategy, examples),
+        score=score,
+        options=settings.training_options(values, len(examples)),
+        callbacks=callbacks,
+        stopper=stopper,
+        quiet=True,
+    )
+    return {**finished, "train_seconds": clock.seconds}
+
+
+def _measure(values, model, data, score, initial_gates, measure_test) -> dict:
+    """Returns the metrics of the splits and of the gates; see `run_trial`."""
+    splits = data.splits
+    validated = score(splits.validation.paths)
+    metrics = {
+        **training.measure_split(score, splits.train, "train"),
+        **training.measure_outputs(validated, splits.validation.labels, "validation"),
+    }
+    # Gates of a network that diverged may be NaN.
+    has_gates = bool(initial_gates) and math.isfinite(metrics["validation_loss"])
+    if has_gates:
+        metrics["validation_gates"] = _measure_gates(
+            validated.gates, initial_gates, splits.validation.labels
+        )
+    if not measure_test:
+        return metrics
+    tested = score(splits.test.paths)
+    metrics |= training.measure_outputs(tested, splits.test.labels, "test")
+    if has_gates:
+        metrics["test_accuracy_by_gates"] = gate_interventions.measure_effect(
+            model, splits.test, tested.gates, data.spec, batch_size=values.batch_size
+        )
+    return metrics
+
+
+def _measure_gates(gates, start, labels) -> dict[str, float | None]:
+    """Returns what the gates choose, and how far they differ from initialization."""
     statistics = gate_statistics.gate_statistics(gates, start)
     return {
         "tuned_fraction": statistics.tuned_fraction,

@@ -111,4 +111,5 @@ def _describe(flag: flags.Flag) -> str:
 def _write(flag: flags.Flag) -> str:
     if flag.boolean:
         return "on" if flag.default else "off"
-    return ",".join(flag.default) if isinstance(flag.default, list) else flag.default
+    default = flag.default
+    return ",".join(default) if isinstance(default, list) else str(default)

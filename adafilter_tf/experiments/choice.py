@@ -31,7 +31,7 @@ def choose_settings(plan: Plan, store: Store) -> dict[tuple[str, str], int]:
         }
         for key, settings in load_search(plan, store).items()
     }
-    return {key: max(of, key=of.get) for key, of in scores.items()}
+    return {key: max(of, key=of.__getitem__) for key, of in scores.items()}
 
 
 def load_search(

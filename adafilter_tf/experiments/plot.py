@@ -44,7 +44,8 @@ def write_plot(path: pathlib.Path, results: Mapping) -> None:
 def _draw_tasks(axes, tasks: Mapping, rows: list[str]) -> None:
     from matplotlib import colormaps
 
-    colours = colormaps["tab10" if len(tasks) <= 10 else "tab20"].colors
+    palette = colormaps["tab10" if len(tasks) <= 10 else "tab20"]
+    colours = [palette(index) for index in range(palette.N)]
     # Below the average, and one below the other, so that equal values stay apart.
     shifts = np.linspace(-0.05, -0.4, len(tasks))
     for index, ((task, of), shift) in enumerate(

@@ -22,7 +22,7 @@ _GATE_METRICS = {
 
 
 def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
-    """Writes results.json, results.md and results.png, each whole or not at all.
+    """Writes results.json, results.md and results.png, each atomically.
 
     Returns:
         The Markdown.
@@ -198,5 +198,5 @@ def _find_frozen_accuracy(plan: Plan, finals: Mapping) -> dict[str, float]:
     return {}
 
 
-def _mean(values: Sequence[float]) -> float:
+def _mean(values: Sequence[float] | np.ndarray) -> float:
     return float(np.mean(values))

@@ -133,7 +133,8 @@ def _drive(waiting, run_trial, finish, begin) -> None:
                 except IndexError:
                     return
                 with _naming(trial):
-                    metrics = process.submit(run_trial, *_arguments(trial)).result()
+                    flags, measure_test = _arguments(trial)
+                    metrics = process.submit(run_trial, flags, measure_test).result()
                 finish(trial, metrics)
 
 
@@ -146,7 +147,9 @@ def _begin_process(initialize, index: int, workers: int) -> None:
 
 def _end_with_parent() -> None:
     """Ends this process when its parent is gone, even if that was killed."""
-    multiprocessing.parent_process().join()
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
     os._exit(1)
 
 

@@ -81,59 +81,58 @@ def _parse_line(line: str) -> Parameter:
     return Parameter(name, kind, (low, high))
 
 
+@dataclasses.dataclass(frozen=True)
+class SearchOptions:
+    """How a search chooses what it tries.
+
+    Attributes:
+        method: One of `METHODS`.
+        trials: Number of trainings, except for hyperband.
+        epochs: Of a full training.
+        seed: Of the sampled values.
+        monitor: "validation_accuracy" or "validation_loss".
+    """
+
+    method: str
+    trials: int
+    epochs: int
+    seed: int
+    monitor: str
+
+    @property
+    def direction(self) -> str:
+        """Returns "min" for a loss, "max" for an accuracy."""
+        return "min" if self.monitor.endswith("loss") else "max"
+
+
 def run_search(
     space: Sequence[Parameter],
     measure: Callable[[dict, int | None], dict],
     folder: str | os.PathLike,
-    *,
-    method: str,
-    trials: int,
-    epochs: int,
-    seed: int,
-    monitor: str,
+    options: SearchOptions,
     report: Callable[[str], None],
 ) -> list[dict]:
     """Tries values and returns all trials, the best first.
 
-    An interrupted search goes on in its folder.
+    An interrupted search resumes in its folder.
 
     Args:
         space: What is tried.
         measure: (values by flag, epochs or None for the run's own) to the metrics of a
-            training, with `monitor` among them.
+            training, with `options.monitor` among them.
         folder: Where KerasTuner keeps its state.
-        method: One of `METHODS`.
-        trials: Number of trainings, but for hyperband.
-        epochs: Of a whole training.
-        seed: Of the choice of values.
-        monitor: "validation_accuracy" or "validation_loss".
-        report: Is given a line for each trial.
+        options: How values are chosen.
+        report: Receives a line for each trial.
 
     Raises:
         UsageError: When KerasTuner is not installed.
         RunError: When a training cannot run.
     """
     tuner_lib = _import_tuner()
-    hyperparameters = _describe_space(tuner_lib, space)
-    direction = "min" if monitor.endswith("loss") else "max"
-    common = {
-        "objective": tuner_lib.Objective(monitor, direction),
-        "hyperparameters": hyperparameters,
-        "seed": seed,
-        "allow_new_entries": False,
-        "tune_new_entries": False,
-    }
-    if method == "hyperband":
-        oracle = tuner_lib.oracles.HyperbandOracle(max_epochs=epochs, **common)
-    else:
-        kind = {
-            "random": tuner_lib.oracles.RandomSearchOracle,
-            "bayesian": tuner_lib.oracles.BayesianOptimizationOracle,
-        }[method]
-        oracle = kind(max_trials=trials, **common)
+    oracle = _create_oracle(tuner_lib, space, options)
     failed = []
 
-    class FlagTuner(tuner_lib.Tuner):
+    class FlagTuner(tuner_lib.Tuner):  # type: ignore[name-defined]  # imported here
         """Trains with the flags of a trial."""
 
         def run_trial(self, trial, *args, **kwargs):
@@ -144,12 +143,12 @@ def run_search(
             except errors.RunError as error:
                 failed.append(error)
                 raise tuner_lib.errors.FatalError(str(error)) from error
-            score = metrics[monitor]
+            score = metrics[options.monitor]
             if not math.isfinite(score):  # it diverged
-                score = math.copysign(1e30, 1 if direction == "min" else -1)
+                score = math.copysign(1e30, 1 if options.direction == "min" else -1)
             text = " ".join(f"{name}={_write(value)}" for name, value in values.items())
-            report(f"{monitor} {score:.4g}  {text}")
-            return {monitor: score}
+            report(f"{options.monitor} {score:.4g}  {text}")
+            return {options.monitor: score}
 
     tuner = FlagTuner(
         oracle=oracle, directory=str(folder), project_name="trials", overwrite=False
@@ -158,7 +157,25 @@ def run_search(
         tuner.search(verbose=0)
     except tuner_lib.errors.FatalError:
         raise failed[0] from None
-    return _list_trials(oracle, space, monitor, direction)
+    return _list_trials(oracle, space, options)
+
+
+def _create_oracle(tuner_lib, space: Sequence[Parameter], options: SearchOptions):
+    common = {
+        "objective": tuner_lib.Objective(options.monitor, options.direction),
+        "hyperparameters": _describe_space(tuner_lib, space),
+        "seed": options.seed,
+        "allow_new_entries": False,
+        "tune_new_entries": False,
+    }
+    oracles = tuner_lib.oracles
+    if options.method == "hyperband":
+        return oracles.HyperbandOracle(max_epochs=options.epochs, **common)
+    kind = {
+        "random": oracles.RandomSearchOracle,
+        "bayesian": oracles.BayesianOptimizationOracle,
+    }[options.method]
+    return kind(max_trials=options.trials, **common)
 
 
 def write_results(rows: Sequence[Mapping], path: str | os.PathLike) -> None:
@@ -199,12 +216,12 @@ def _describe_space(tuner_lib, space):
     return hyperparameters
 
 
-def _list_trials(oracle, space, monitor, direction) -> list[dict]:
+def _list_trials(oracle, space, options: SearchOptions) -> list[dict]:
     done = [trial for trial in oracle.trials.values() if trial.score is not None]
-    done.sort(key=lambda trial: trial.score, reverse=direction == "max")
+    done.sort(key=lambda trial: trial.score, reverse=options.direction == "max")
     return [
         {
-            monitor: trial.score,
+            options.monitor: trial.score,
             **{p.name: _write(trial.hyperparameters.get(p.name)) for p in space},
             "epochs": trial.hyperparameters.values.get("tuner/epochs", ""),
         }

@@ -18,7 +18,9 @@ class Interval:
     @property
     def excludes_zero(self) -> bool:
         """Whether all of the interval lies on one side of 0."""
-        return self.low is not None and (self.low > 0 or self.high < 0)
+        if self.low is None or self.high is None:
+            return False
+        return self.low > 0 or self.high < 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,8 +31,8 @@ class Reduction:
         by_task: Mean over seeds, for each task.
         average: Over the tasks; the interval is over seeds, for these tasks and the
             settings that the search chose for them.
-        over_tasks: The same mean; the interval is over tasks, as if drawn from all
-            tasks of their kind, and contains the luck of the search.
+        over_tasks: The same mean; the interval is over tasks, as if sampled from
+            all tasks of their kind, and contains the luck of the search.
         wins: Tasks with a mean above 0.
         losses: Tasks with a mean below 0.
         clear_wins: Wins whose interval excludes 0.
@@ -46,7 +48,7 @@ class Reduction:
     clear_losses: int
 
 
-def estimate_mean(values: Sequence[float]) -> Interval:
+def estimate_mean(values: Sequence[float] | np.ndarray) -> Interval:
     """Returns the mean of n independent values and Student's interval for it.
 
     mean +- t(0.975, n - 1) s / sqrt(n) with the sample's standard deviation s.

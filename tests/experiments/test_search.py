@@ -50,11 +50,7 @@ def run(folder, method="random", trials=4, **arguments):
         [KEY("rate", "log", (0.001, 1.0)), KEY("kind", "choice", ("a", "b"))],
         measure,
         folder,
-        method=method,
-        trials=trials,
-        epochs=9,
-        seed=0,
-        monitor="validation_loss",
+        search.SearchOptions(method, trials, 9, seed=0, monitor="validation_loss"),
         report=lambda line: None,
     )
     return tried, rows

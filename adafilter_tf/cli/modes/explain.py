@@ -72,7 +72,7 @@ def _gather_facts(
 
 def _read_baselines(folder: run_dir.RunDir, split: str) -> list[dict]:
     """Returns the accuracies of the baselines that were trained beside the run."""
-    found = []
+    found: list[dict] = []
     if FLAGS.evaluate_on:
         return found
     for path in sorted(folder.root.glob("baseline_*/metrics.json")):

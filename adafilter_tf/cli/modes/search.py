@@ -46,11 +46,13 @@ def run() -> None:
             [*common, *search.to_arguments(values), *_limit_epochs(epochs)], False
         ),
         folder,
-        method=FLAGS.search_method,
-        trials=FLAGS.search_trials,
-        epochs=FLAGS.epochs,
-        seed=FLAGS.seed,
-        monitor=FLAGS.monitor,
+        search.SearchOptions(
+            method=FLAGS.search_method,
+            trials=FLAGS.search_trials,
+            epochs=FLAGS.epochs,
+            seed=FLAGS.seed,
+            monitor=FLAGS.monitor,
+        ),
         report=functools.partial(print, flush=True),
     )
     search.write_results(rows, folder / "trials.csv")

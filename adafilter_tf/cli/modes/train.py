@@ -94,13 +94,17 @@ def _claim(
 
 
 def _export(folder: run_dir.RunDir, metrics: list[dict]) -> None:
-    found = {
-        name: run_export.find_export(folder, name) for name in FLAGS.export_formats
-    }
-    written = finished_run.export(
-        folder, [name for name, path in found.items() if not path]
-    )
-    print(summary.summarize(folder, metrics, {**found, **written}))
+    exports: dict[str, str] = {}
+    missing = []
+    for name in FLAGS.export_formats:
+        path = run_export.find_export(folder, name)
+        if path:
+            exports[name] = str(path)
+        else:
+            missing.append(name)
+    exports |= finished_run.export(folder, missing)
+    in_order = {name: exports[name] for name in FLAGS.export_formats}
+    print(summary.summarize(folder, metrics, {**in_order, **exports}))
 
 
 def _train_method(
