@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from absl import flags, logging
 
 from adafilter_tf import errors
+from adafilter_tf.cli import flagfile
 from adafilter_tf.cli.flags import choices, tensorboard_flags
 
 # Flags that one mode or two read.
@@ -79,6 +80,8 @@ def check_flags(values: flags.FlagValues) -> None:
                 f"--{name} has no effect in --mode={values.mode}; it belongs to "
                 f"--mode={' and --mode='.join(modes)}. Remove it."
             )
+    if values.mode != "compare":
+        flagfile.check_unused(values)
     if values.mode == "train":
         check_effects(values)
     ignored = [
@@ -94,7 +97,7 @@ def check_backbone(values: flags.FlagValues) -> None:
     """Checks the name of a backbone; files and presets are checked when read.
 
     Raises:
-        UsageError: When there is no backbone of that name.
+        UsageError: No backbone has that name.
     """
     name = values.backbone
     is_own = name.endswith(".keras") or name.startswith("hub:")
@@ -113,7 +116,7 @@ def check_effects(
     A run that was begun with such a flag may be resumed with it.
 
     Args:
-        values: Of the run.
+        values: The run's flags.
         names: The flags to check; None for all.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From the flags of a run to its labelled images: loaded, split and verified."""
+"""Turns the flags of a run into its labelled images: loaded, split and verified."""
 
 from absl import flags, logging
 
@@ -40,7 +40,7 @@ def load_splits(
     """Returns the run's splits without unreadable images, and a list of those.
 
     Args:
-        values: Of the run.
+        values: The run's flags.
         source: See `load_source`, which None calls; then flags without effect on this
             data set are named in the log.
 

@@ -55,9 +55,9 @@ def load_examples(
     """Returns the images that --evaluate_on, or the run itself, has in a split.
 
     Args:
-        folder: Of the run.
+        folder: The run's directory.
         split: "train", "validation", "test" or "all".
-        channels: Of the model's images, 1 or 3.
+        channels: Channels of the model's images, 1 or 3.
 
     Returns:
         The split ("all" for a data set without splits), its examples with the run's

@@ -1,14 +1,14 @@
-"""The flagfile that repeats a run, and what of a command line agrees with it."""
+"""The flagfile that repeats a run, and whether a command line agrees with it."""
 
 from collections.abc import Collection
 
 from absl import flags
 
-from adafilter_tf import errors, methods
-from adafilter_tf.cli.flags import define_flags
+from adafilter_tf import errors
+from adafilter_tf.cli.flags import choices, define_flags
 
-# They say where things are and how they are shown, and change no result; a rollback
-# gives one only where a run would stop without.
+# Where things are and how they are shown: they change no result. A rollback gives one
+# only where a run would stop without it.
 UNRECORDED = (
     "mode",
     "output_dir",
@@ -62,15 +62,15 @@ def list_hyperparameters(values: flags.FlagValues, method: str) -> dict[str, obj
     """Returns the settings of one training of a run, by name.
 
     Args:
-        values: Of the run.
-        method: Of the training: the run's method or its baseline.
+        values: The run's flags.
+        method: The training's: the run's method or its baseline.
     """
     own = flags.FlagValues()
     define_flags(own)
     left_out = {*UNRECORDED, "baseline", "flagfile", "undefok"}
-    for other in methods.METHODS:
-        left_out.update(methods.list_hyperparameters(other))
-    left_out -= set(methods.list_hyperparameters(method))
+    for names in choices.HYPERPARAMETERS.values():
+        left_out.update(names)
+    left_out -= set(choices.HYPERPARAMETERS[method])
     found = {name: values[name].value for name in own if name not in left_out}
     return {**found, "method": method}
 
@@ -94,7 +94,7 @@ def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:
 
 
 def check_unused(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Checks that no hyper-parameter was given which no chosen method has.
+    """Checks that each given hyper-parameter belongs to a chosen method.
 
     Raises:
         UsageError: Naming the flag and the methods that have it.
@@ -111,8 +111,8 @@ def _list_unused(values: flags.FlagValues) -> dict[str, list[str]]:
     """Returns the hyper-parameters of no chosen method, with the methods they have."""
     chosen = {values.method, values.baseline}
     owners: dict[str, list[str]] = {}
-    for method in methods.METHODS:
-        for name in methods.list_hyperparameters(method):
+    for method, names in choices.HYPERPARAMETERS.items():
+        for name in names:
             owners.setdefault(name, []).append(method)
     return {name: of for name, of in owners.items() if not chosen & set(of)}
 
@@ -127,12 +127,12 @@ def apply_saved(
 
     Args:
         text: Made by `to_flagfile`.
-        path: Of that flagfile, for the message.
+        path: The flagfile's, for the message.
         values: Flags of this command line; only those not given there change.
         free: Names of flags that may be given with another value than the run had.
 
     Raises:
-        RunError: When the text is no flagfile, or a flag was given with another value
+        RunError: The text is not a flagfile, or a flag was given with another value
             than the run had.
     """
     saved = flags.FlagValues()

@@ -1,7 +1,7 @@
 """Published recipes of fine-tuning, as pure functions of the task.
 
-Each gives values of flags. What ours cannot do is said in its docstring; for all of
-them, the schedule here is a cosine where the sources drop the rate in steps, and
+Each returns values of flags; its docstring names what this package does differently.
+For all of them, the schedule is a cosine where the sources drop the rate in steps, and
 momentum is Nesterov's.
 """
 
@@ -22,13 +22,13 @@ _PAPER_GATES = (
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """What a recipe may look at.
+    """What a recipe depends on.
 
     Attributes:
-        num_examples: Of the training split.
-        image_area: Of a usual image file, in pixels.
+        num_examples: The training split.
+        image_area: Area of a typical image file, in pixels.
         num_classes: K.
-        usual_image_size: Of the backbone, in pixels.
+        usual_image_size: The backbone's usual side of an image, in pixels.
     """
 
     num_examples: int

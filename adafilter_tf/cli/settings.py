@@ -1,4 +1,4 @@
-"""From the flags of one run to the arguments of the modules that do the work."""
+"""Turns the flags of one run into the arguments of the modules that do the work."""
 
 import keras
 import tensorflow as tf
@@ -42,11 +42,11 @@ def resolve_defaults(values: flags.FlagValues) -> None:
 
 
 def apply_recipe(values: flags.FlagValues, examples: Examples) -> str:
-    """Sets the flags of --recipe that were not given; says which values they have.
+    """Sets the flags of --recipe that were not given; returns a line with their values.
 
     Args:
-        values: Of the run, with the defaults resolved.
-        examples: Of the training split.
+        values: The run's flags, with the defaults resolved.
+        examples: The training split.
     """
     task = recipes.Task(
         num_examples=len(examples),
@@ -73,7 +73,7 @@ def build_model(
     """Returns a method's uncompiled model on the run's backbone.
 
     Args:
-        values: Of the run.
+        values: The run's flags.
         method: A key of METHODS.
         num_classes: K.
         strategy: In whose scope it is built; None for the present one.
@@ -100,7 +100,7 @@ def training_input(
     """Returns the images of a training and how it reads them.
 
     Args:
-        values: Of the run.
+        values: The run's flags.
         model: Whose input gives size and channels.
         splits: See `dataset.load_splits`.
     """
@@ -134,8 +134,8 @@ def training_options(
     """Returns the length and the batches of a training.
 
     Args:
-        values: Of the run.
-        num_examples: Of the training split.
+        values: The run's flags.
+        num_examples: The training split.
     """
     whole_pass = distribution.count_steps_per_pass(num_examples, values.batch_size)
     return training.TrainingOptions(
@@ -156,10 +156,10 @@ def training_options(
 def logging_options(
     values: flags.FlagValues, method: str
 ) -> run_callbacks.LoggingOptions:
-    """Returns what TensorBoard is told of the training of `method`.
+    """Returns what TensorBoard shows of the training of `method`.
 
     Raises:
-        UsageError: When the steps to profile are no two steps.
+        UsageError: The steps to profile are not two steps in order.
     """
     return run_callbacks.LoggingOptions(
         hyperparameters=flagfile.list_hyperparameters(values, method),
@@ -174,7 +174,7 @@ def stopping_options(values: flags.FlagValues) -> run_callbacks.StoppingOptions:
 
 
 def safety_options(values: flags.FlagValues) -> training_run.SafetyOptions:
-    """Returns when a run is saved and what it does when its loss is no number."""
+    """Returns when a run is saved, and what it does at a non-finite loss."""
     names = ("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints")
     return training_run.SafetyOptions(
         checkpoints=checkpoint.CheckpointOptions(**_take(values, names)),

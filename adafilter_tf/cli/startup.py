@@ -1,8 +1,8 @@
-"""Imports TensorFlow without the notes that it prints where there is no GPU.
+"""Imports TensorFlow without the messages that it prints on machines without a GPU.
 
-Import it first. TensorFlow 2.21 writes them from native code, before any setting for
-logs is read, and they would stand between a user and the one line that matters. With an
-NVIDIA driver they are left alone: then they say why a GPU is not used.
+Import this module first. TensorFlow 2.21 writes them from native code before it reads
+any logging option, and they would hide the one line that matters. With an NVIDIA driver
+they are kept: they explain why a GPU is not used.
 """
 
 import os

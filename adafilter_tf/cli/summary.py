@@ -1,4 +1,4 @@
-"""What a finished run says on standard output."""
+"""The summary of a finished run on standard output."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,7 @@ from adafilter_tf.runs import run_dir
 # What a format is called; others by their own names.
 _TITLES = {"saved_model": "SavedModel", "fold": "Inference"}
 
-# The metrics without which there is nothing to say.
+# The metrics that a summary needs.
 NEEDS = {
     "method": str,
     "test_accuracy": float,
@@ -25,8 +25,8 @@ def summarize(
     """Returns one line per method, then where everything lies.
 
     Args:
-        folder: Of the finished run.
-        metrics: Of each method that it trained, see `training_run.train`.
+        folder: The finished run's directory.
+        metrics: The metrics of each trained method, see `training_run.train`.
         exports: What was exported, by format.
     """
     lines = []

@@ -61,7 +61,7 @@ _CHECKED = ("cache", "image_key", "label_key", "max_bad_fraction", "monitor")
 
 
 def initialize_worker(worker: int, num_workers: int) -> None:
-    """Gives a process its share of the machine, before TensorFlow looks at it.
+    """Assigns a process its devices or cores, before TensorFlow initializes them.
 
     Args:
         worker: Index of the process; with GPUs it works on GPU `worker` modulo their
@@ -121,7 +121,7 @@ def check_flags(arguments: list[str]) -> None:
 
 
 def check_task(arguments: list[str], prepare_command: str | None = None) -> None:
-    """Checks that a task's images are there, enough and all readable.
+    """Checks that a task's images exist, suffice and can be read.
 
     Args:
         arguments: Flags of one of its trials.

@@ -52,7 +52,7 @@ class Trial:
         task: Name of the task.
         row: Name of the row.
         setting: Index in the row's settings.
-        seed: Of the run.
+        seed: The run's seed.
         flags: All that the run is given, each "--name=value".
     """
 
@@ -75,8 +75,8 @@ class Plan:
     Attributes:
         tasks: The columns of the table.
         rows: Its rows, all with the same number of settings.
-        seeds: Of the final trials.
-        search_seeds: Of the search; none of `seeds`.
+        seeds: Seeds of the final trials.
+        search_seeds: Seeds of the search; none of `seeds`.
         common: Flags of all trials, each "--name=value"; tasks and rows go before them.
     """
 

@@ -17,7 +17,7 @@ def write_plot(path: pathlib.Path, results: Mapping) -> None:
     A dot with its 95 % interval for the average, small dots for the tasks.
 
     Args:
-        path: PNG to write, whole or not at all.
+        path: PNG to write, atomically.
         results: See `report.collect_results`.
     """
     from matplotlib.backends import backend_agg  # slow to import

@@ -1,4 +1,4 @@
-"""Where a comparison stands: a line after every trial, with the time that remains."""
+"""The progress of a comparison: a line after every trial, with the time left."""
 
 import collections
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What a finished comparison amounts to: results.json, results.md and results.png."""
+"""The report of a finished comparison: results.json, results.md and results.png."""
 
 import dataclasses
 import pathlib

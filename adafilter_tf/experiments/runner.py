@@ -63,7 +63,7 @@ def run_trials(
     After a failure the other workers finish their trial and take no new one.
 
     Args:
-        trials: To run, in this order.
+        trials: What to run, in this order.
         store: Where finished trials are.
         run_trial: Takes a trial's flags and whether it measures test images; returns
             its metrics. A function at the top level of a module.

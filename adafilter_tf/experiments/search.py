@@ -20,7 +20,7 @@ class Parameter:
     """A flag and the values that it may take.
 
     Attributes:
-        name: Of the flag.
+        name: The flag's name.
         kind: "log", "linear", "int" or "choice".
         values: Lowest and highest value, or the choices as they are written.
     """
@@ -38,7 +38,7 @@ def parse_space(lines: Sequence[str]) -> list[Parameter]:
     """Returns the parameters of `--search` lines.
 
     Raises:
-        UsageError: When there is none, a line has no such form or a flag comes twice.
+        UsageError: There is no line, a line is malformed or a flag comes twice.
     """
     if not lines:
         raise errors.UsageError(
@@ -88,8 +88,8 @@ class SearchOptions:
     Attributes:
         method: One of `METHODS`.
         trials: Number of trainings, except for hyperband.
-        epochs: Of a full training.
-        seed: Of the sampled values.
+        epochs: Epochs of a full training.
+        seed: Seed of the sampled values.
         monitor: "validation_accuracy" or "validation_loss".
     """
 

@@ -18,7 +18,7 @@ class Store:
     """Reads and writes finished trials.
 
     Args:
-        folder: Of the comparison.
+        folder: The comparison's folder.
     """
 
     def __init__(self, folder: pathlib.Path):
@@ -61,7 +61,7 @@ class Store:
 
 @contextlib.contextmanager
 def open_store(folder: pathlib.Path, plan: Plan) -> Iterator[Store]:
-    """Makes a folder this comparison's, or finds that it is.
+    """Claims a folder for this comparison, or recognizes it as this comparison's.
 
     A plan without finished trials may be changed; any plan may get further tasks,
     rows and seeds.

@@ -1,10 +1,11 @@
 """Random command lines of a training: plausible and odd values, many at a time."""
 
+import functools
 import random
 
 from absl import flags
 
-from adafilter_tf.cli.flags import TOPICS, define_flags, definition
+from adafilter_tf.cli.flags import TOPICS, choices, define_flags, definition
 
 # Small enough for a training of seconds; any of them may be given again.
 BASE = (
@@ -48,64 +49,73 @@ _STRINGS = {
 }
 
 
-def list_values() -> dict[str, tuple[str, ...]]:
-    """Returns the values to try, by flag."""
+@functools.cache
+def list_values() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    """Returns by flag: the values in its range, and all that are tried."""
     found = {}
     values = flags.FlagValues()
     define_flags(values)
     for name in values:
-        flag = values[name]
-        if name in _LEFT_OUT:
-            continue
-        if flag.boolean:
-            found[name] = ("true", "false")
-        elif getattr(flag.parser, "enum_values", None):
-            found[name] = (*flag.parser.enum_values, "other")
-        elif flag.flag_type() == "int":
-            found[name] = _INTEGERS
-        elif flag.flag_type() == "float":
-            found[name] = _FLOATS
-        else:
-            found[name] = _STRINGS.get(name, ("x",))
+        if name not in _LEFT_OUT:
+            texts = _choose_texts(values[name])
+            allowed = [text for text in texts if _is_allowed(values[name], text)]
+            found[name] = (tuple(allowed), texts)
     return found
 
 
-def list_training_flags() -> set[str]:
+def _choose_texts(flag: flags.Flag) -> tuple[str, ...]:
+    if flag.boolean:
+        return ("true", "false")
+    enumerated = getattr(flag.parser, "enum_values", None)
+    if enumerated:
+        return (*enumerated, "other")
+    numbers = {"int": _INTEGERS, "float": _FLOATS}
+    return numbers.get(flag.flag_type()) or _STRINGS.get(flag.name, ("x",))
+
+
+def _is_allowed(flag: flags.Flag, text: str) -> bool:
+    try:
+        flag.parser.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+@functools.cache
+def list_training_flags() -> frozenset[str]:
     """Returns the flags that are no other mode's."""
     values = flags.FlagValues()
     for topic, module in TOPICS.items():
         if not topic.startswith("Mode"):
             module.define(definition.Definer(values))
-    return set(values)
+    return frozenset(values)
 
 
 def draw(seed: int) -> list[str]:
-    """Returns the further flags of a command line.
+    """Returns a method and further flags of a command line.
 
-    Seven of eight values are in the flag's range, so that most lines get far; one flag
-    in twenty is another mode's.
+    Most lines get far: seven of eight values are in the flag's range, one flag in
+    twenty is another mode's, and one in twenty another method's.
     """
     rng = random.Random(seed)
     values = list_values()
-    training = sorted(list_training_flags() & values.keys())
-    others = sorted(values.keys() - set(training))
-    names = {"method"} if rng.random() < 0.8 else set()
+    method = rng.choice(choices.METHODS)
+    peers = {name for of in choices.HYPERPARAMETERS.values() for name in of}
+    own = set(choices.HYPERPARAMETERS[method])
+    training = list_training_flags() & values.keys() - {"method"}
+    chosen = {"method": method}
     for _ in range(rng.randint(1, 5)):
-        names.add(rng.choice(others if rng.random() < 0.05 else training))
-    chosen = {}
-    for name in sorted(names):
-        candidates = list(values[name])
-        allowed = [text for text in candidates if _is_allowed(name, text)]
-        pool = allowed if allowed and rng.random() < 0.875 else candidates
-        chosen[name] = rng.choice(pool)
+        luck = rng.random()
+        if luck < 0.05:
+            pool = values.keys() - training
+        elif luck < 0.1:
+            pool = peers - own
+        elif luck < 0.4 and own:
+            pool = own
+        else:
+            pool = training - peers
+        name = rng.choice(sorted(pool))
+        allowed, texts = values[name]
+        in_range = allowed and rng.random() < 0.875
+        chosen[name] = rng.choice(allowed if in_range else texts)
     return [f"--{name}={text}" for name, text in chosen.items()]
-
-
-def _is_allowed(name: str, text: str) -> bool:
-    values = flags.FlagValues()
-    define_flags(values)
-    try:
-        values(["run", f"--{name}={text}"])
-    except (flags.Error, ValueError):
-        return False
-    return True

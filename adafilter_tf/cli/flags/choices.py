@@ -55,6 +55,30 @@ METHODS = (
     "spottune",
     "wise_ft",
 )
+# methods.list_hyperparameters
+HYPERPARAMETERS: dict[str, tuple[str, ...]] = {
+    "adafilter": (
+        "gate_from",
+        "gate_units",
+        "gate_initial_bias",
+        "gate_temperature",
+        "gate_policy",
+        "gate_network",
+        "gated_batch_norm",
+        "frozen_statistics",
+        "gate_noise",
+        "tuned_penalty",
+        "dependence_penalty",
+    ),
+    "bn_only": (),
+    "bss": ("spectral_shrinkage", "shrunk_singular_values"),
+    "fine_tuning": ("tune_blocks",),
+    "l2_sp": ("starting_point_penalty", "head_penalty"),
+    "lora": ("lora_rank",),
+    "lp_ft": ("probe_fraction",),
+    "spottune": ("policy_temperature",),
+    "wise_ft": ("probe_fraction",),
+}
 # data.integrity.verification.ON_BAD_IMAGE
 ON_BAD_IMAGE = ("error", "skip")
 # data.pipeline.CACHES

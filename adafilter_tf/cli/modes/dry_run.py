@@ -1,4 +1,4 @@
-"""--dry_run: what a training would be, by two of its steps; leaves nothing behind."""
+"""--dry_run: what to expect of a training, from two of its steps; writes nothing."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""--mode=explain: a page on what a finished run chooses and what it gets wrong."""
+"""--mode=explain: a page on a finished run's gates and errors."""
 
 import json
 import re
@@ -19,7 +19,7 @@ _TEST_NOTE = (
 
 
 def run() -> None:
-    """Writes the page and its data into the run's folder; prints its gist."""
+    """Writes the page and its data into the run's directory; prints a summary."""
     folder = finished_run.open_run()
     model, spec = finished_run.load_model(folder)
     split, examples, _ = finished_run.load_examples(
@@ -51,7 +51,7 @@ def _gather_facts(
 ) -> explain.RunFacts:
     source = FLAGS.evaluate_on or FLAGS.dataset
     images = "images" if split == "all" else f"{split} images"
-    part = "" if whole else f" (drawn from {num_available:,})"
+    part = "" if whole else f" (sampled from {num_available:,})"
     by_block = any(isinstance(layer, layers.BlockRoute) for layer in model.layers)
     return explain.RunFacts(
         method=FLAGS.method,

@@ -1,4 +1,4 @@
-"""--mode=inspect: what a data set is like, before training."""
+"""--mode=inspect: describes a data set before training."""
 
 import pathlib
 
@@ -43,7 +43,7 @@ def run() -> None:
 
 
 def _make_splits(source) -> tuple[dict, str | None]:
-    """A run's splits; or those of the source, and why a run would have none."""
+    """Returns a run's splits, or the source's own and why a run would have none."""
     try:
         sources.check_classes(FLAGS.dataset, source)
         return dict(dataset.make_splits(FLAGS, source).items()), None
@@ -53,7 +53,7 @@ def _make_splits(source) -> tuple[dict, str | None]:
 
 
 def _check_folder(folder: pathlib.Path) -> None:
-    """Refuses a folder with anything in it but an earlier inspection."""
+    """Refuses a folder that holds anything but an earlier inspection."""
     if folder.exists() and not folder.is_dir():
         raise errors.UsageError(
             f"Received --output_dir={folder}, which is a file; choose a folder."

@@ -81,7 +81,7 @@ def _check_space(space: list[search.Parameter], common: list[str]) -> None:
 
 
 def _claim(folder: pathlib.Path, lines: list[str], common: list[str]) -> None:
-    """Makes a folder this search's, or finds that it is."""
+    """Claims a folder for this search, or recognizes it as this search's."""
     method = [f"--search_method={FLAGS.search_method}", f"--monitor={FLAGS.monitor}"]
     text = "\n".join([*common, *lines, *method]) + "\n"
     path = folder / "search.cfg"

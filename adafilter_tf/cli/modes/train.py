@@ -75,7 +75,7 @@ def _apply_recipe(team: workers.Workers) -> None:
 def _claim(
     folder: run_dir.RunDir, team: workers.Workers, held: contextlib.ExitStack
 ) -> None:
-    """Gives the chief the folder until `held` is closed."""
+    """Locks the folder for the chief until `held` is closed."""
     own = flagfile.to_flagfile()
 
     def claim() -> str:
@@ -207,7 +207,7 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
 
 
 def _check_data(begun: Splits, folder: run_dir.RunDir) -> None:
-    """Refuses to go on with other data than the run began with."""
+    """Refuses to resume with other data than the run began with."""
     image_record.check_lists(
         dataset.make_splits(FLAGS, dataset.load_source(FLAGS)),
         begun,

@@ -24,6 +24,9 @@ def test_tables_are_those_of_their_modules():
         "DISTRIBUTIONS": distribution.DISTRIBUTIONS,
         "EXPORT_FORMATS": (run_export.SAVED_MODEL, *runtimes.RUNTIMES),
         "FOLDS": folding.FOLDS,
+        "HYPERPARAMETERS": {
+            name: methods.list_hyperparameters(name) for name in methods.METHODS
+        },
         "METHODS": tuple(methods.METHODS),
         "MONITORS": tuple(early_stopping.MONITORS),
         "ON_BAD_IMAGE": verification.ON_BAD_IMAGE,
