@@ -370,9 +370,8 @@ DEFECTS = (
     Defect(SIGNATURES, "missing = ~valid", "missing = valid", TEST_SIGNATURES),
     Defect(
         SIGNATURES,
-        "image_size=classifier.shape[0],\n"
-        "            crop_fraction=classifier.crop_fraction,",
-        "image_size=classifier.shape[0],\n            crop_fraction=1.0,",
+        "preprocess_decoded(image, classifier.spec)",
+        "preprocess_decoded(image, ImageSpec(*classifier.spec.shape[1:], 1.0))",
         TEST_SIGNATURES + " export/test_saved_model.py",
     ),
     Defect(

@@ -60,7 +60,7 @@ def test_comparison_trains_on_a_file(network, tmp_path):
         for index in range(10):
             pixels = rng.integers(0, 256, (8, 8), np.uint8)
             Image.fromarray(pixels).save(tmp_path / "data" / label / f"{index}.png")
-    metrics = trial.run_cell(
+    metrics = trial.run_trial(
         [
             f"--dataset=folder:{tmp_path / 'data'}",
             f"--backbone={network}",
