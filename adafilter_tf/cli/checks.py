@@ -48,7 +48,14 @@ _WITHOUT_EFFECT = {
     "search": _RUN_ALONE,
     "find_learning_rate": (*_RUN_ALONE, "recipe"),
 }
-_GATED_METHODS = {"adafilter", "spottune"}
+# Of gates that a network computes; others are forced or sampled.
+_NETWORK_FLAGS = (
+    "dependence_penalty",
+    "gate_initial_bias",
+    "gate_noise",
+    "gate_temperature",
+    "tuned_penalty",
+)
 
 
 def check_flags(values: flags.FlagValues) -> None:
@@ -144,6 +151,8 @@ def _list_conditions(
     formats = values.export_formats
     keys = (lambda: records, "--dataset=tfrecord:FILES or --dataset=parquet:FILES")
     trains_backbone = values.tune_blocks != "none" or methods - {"fine_tuning", None}
+    learned = values.gate_policy in ("learned", "soft")
+    gates = (lambda: learned, "--gate_policy=learned or --gate_policy=soft")
     rate = (lambda: bool(trains_backbone), "tuned blocks (--tune_blocks)")
     return {
         "monitor": (
@@ -168,9 +177,10 @@ def _list_conditions(
             "--export_formats=saved_model",
         ),
         "gate_learning_rate": (
-            lambda: bool(methods & _GATED_METHODS),
-            f"--method={' or --method='.join(sorted(_GATED_METHODS))}",
+            lambda: "spottune" in methods or ("adafilter" in methods and learned),
+            "gates that learn (--method=adafilter or --method=spottune)",
         ),
+        **dict.fromkeys(_NETWORK_FLAGS, gates),
         "learning_rate": rate,
         "layer_decay": rate,
         "image_key": keys,

@@ -25,7 +25,7 @@ class Task:
     """What a recipe depends on.
 
     Attributes:
-        num_examples: The training split.
+        num_examples: Number of training examples.
         image_area: Area of a typical image file, in pixels.
         num_classes: K.
         usual_image_size: The backbone's usual side of an image, in pixels.

@@ -135,7 +135,7 @@ def training_options(
 
     Args:
         values: The run's flags.
-        num_examples: The training split.
+        num_examples: Number of training examples.
     """
     whole_pass = distribution.count_steps_per_pass(num_examples, values.batch_size)
     return training.TrainingOptions(

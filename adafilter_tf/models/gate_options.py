@@ -1,15 +1,12 @@
-"""How a network is gated: every option, its default, its bounds and its help text."""
+"""How a network is gated: every option, its default, its bounds and its help text.
+
+Without Keras, so that the command line knows its flags before it is imported; a test
+compares the choices with those of the layers.
+"""
 
 import dataclasses
 
-from adafilter_tf import errors, layers
-from adafilter_tf.layers.filter_gate import GATE_POLICIES
-from adafilter_tf.layers.gated_batch_norm import FROZEN_STATISTICS
-
-GATE_NETWORKS = {
-    "recurrent": layers.RecurrentGateCell,
-    "feedforward": layers.FeedforwardGate,
-}
+from adafilter_tf import errors
 
 
 def _option(default, text: str, **limits):
@@ -65,7 +62,9 @@ class GateOptions:
         "first layer to gate, by the start of its name, such as conv4; the layers "
         "before it stay frozen. None gates all.",
     )
-    gate_units: int = _option(64, "width of the gate network.", lower_bound=1)
+    gate_units: int = _option(
+        64, "width of the gate network.", lower_bound=1, upper_bound=4096
+    )
     gate_initial_bias: float = _option(
         0.0,
         "0 starts undecided, above 0 with tuned, below with frozen filters.",
@@ -77,13 +76,13 @@ class GateOptions:
         "learned",
         "learned is the paper's; soft does not round the probabilities; random samples "
         "the gates; all_tuned and all_frozen force every gate.",
-        choices=GATE_POLICIES,
+        choices=("learned", "soft", "random", "all_tuned", "all_frozen"),
     )
     gate_network: str = _option(
         "recurrent",
         "recurrent carries a state from layer to layer as the paper does; feedforward "
         "decides for each layer alone.",
-        choices=tuple(GATE_NETWORKS),
+        choices=("recurrent", "feedforward"),
     )
     gated_batch_norm: bool = _option(
         True, "a batch norm for each branch, or one for the blended channels."
@@ -91,7 +90,7 @@ class GateOptions:
     frozen_statistics: str = _option(
         "fixed",
         "batch norm statistics of the frozen filters.",
-        choices=FROZEN_STATISTICS,
+        choices=("fixed", "adapting"),
     )
     gate_noise: float = _option(
         0.0,

@@ -8,6 +8,11 @@ from adafilter_tf import layers
 from adafilter_tf.layers import filter_gate
 from adafilter_tf.models import conversion, gate_options, gate_plan, inlining
 
+GATE_NETWORKS = {
+    "recurrent": layers.RecurrentGateCell,
+    "feedforward": layers.FeedforwardGate,
+}
+
 
 def add_gates(
     backbone: keras.Model,
@@ -45,7 +50,7 @@ def add_gates(
     plan = gate_plan.plan_gates(
         backbone, options.gate_from, gated_batch_norm=options.gated_batch_norm
     )
-    network = gate_options.GATE_NETWORKS[options.gate_network](
+    network = GATE_NETWORKS[options.gate_network](
         layer_names=list(plan.filters),
         channels=list(plan.channels.values()),
         filters=list(plan.filters.values()),

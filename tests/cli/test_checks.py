@@ -32,6 +32,12 @@ def test_dry_run_says_what_to_expect_and_leaves_nothing(command, images, tmp_pat
         (["--monitor=validation_loss"], ["without --early_stopping_patience"]),
         (["--max_bad_fraction=0.5"], ["without --on_bad_image=skip"]),
         (["--fold=none", "--export_formats="], ["--fold=none", "--export_formats"]),
+        (
+            ["--gate_policy=random", "--tuned_penalty=1"],
+            ["--tuned_penalty=1.0 has no effect without --gate_policy=learned"],
+        ),
+        (["--cache=decoded", "--cache_frozen_features"], ["--nocache_frozen_features"]),
+        (["--image_key=image"], ["--image_key=image", "--dataset=tfrecord:FILES"]),
         (["--finder_steps=20"], ["--finder_steps", "--mode=find_learning_rate"]),
         (["--mode=evaluate", "--images=a.jpg"], ["--images", "--mode=predict"]),
         (["--accumulation_steps=9"], ["--accumulation_steps=9 for 4 steps"]),

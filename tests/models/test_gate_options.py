@@ -6,7 +6,18 @@ from absl import flags
 from adafilter_tf import errors
 from adafilter_tf.cli import recipes
 from adafilter_tf.cli.flags import define_flags
-from adafilter_tf.models import gate_options
+from adafilter_tf.layers import filter_gate, gated_batch_norm
+from adafilter_tf.models import gate_options, gating
+
+
+def test_choices_are_those_of_the_layers():
+    fields = {
+        field.name: field.metadata.get("choices")
+        for field in dataclasses.fields(gate_options.GateOptions)
+    }
+    assert fields["gate_policy"] == filter_gate.GATE_POLICIES
+    assert fields["gate_network"] == tuple(gating.GATE_NETWORKS)
+    assert fields["frozen_statistics"] == gated_batch_norm.FROZEN_STATISTICS
 
 
 def test_flags_are_the_fields_with_their_defaults_and_bounds():
@@ -29,7 +40,7 @@ def test_flags_are_the_fields_with_their_defaults_and_bounds():
         ({"gate_network": "deep"}, "gate_network='deep'; allowed are recurrent, feed"),
         ({"gate_policy": "hard"}, "gate_policy='hard'; allowed are learned, soft"),
         ({"frozen_statistics": "none"}, "frozen_statistics='none'; allowed are fixed"),
-        ({"gate_units": 0}, "gate_units=0; allowed is 1 or more"),
+        ({"gate_units": 0}, "gate_units=0; allowed is 1 to 4096"),
         ({"gate_noise": 1.5}, "gate_noise=1.5; allowed is 0 to 1"),
         ({"gate_noise": float("nan")}, "gate_noise=nan; allowed is 0 to 1"),
         ({"tuned_penalty": -1.0}, "tuned_penalty=-1.0; allowed is 0 or more"),

@@ -82,7 +82,9 @@ def _define_peer_flags(kinds):
     kinds.integer(
         "shrunk_singular_values", 1, "bss: how many of the smallest.", lower_bound=1
     )
-    kinds.integer("lora_rank", 4, "lora: rank of the change.", lower_bound=1)
+    kinds.integer(
+        "lora_rank", 4, "lora: rank of the change.", lower_bound=1, upper_bound=4096
+    )
     kinds.float(
         "probe_fraction",
         0.5,
