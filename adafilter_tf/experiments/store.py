@@ -74,8 +74,9 @@ def open_store(folder: pathlib.Path, plan: Plan) -> Iterator[Store]:
         The store; the folder is locked while it is open.
 
     Raises:
-        RunError: When the folder belongs to another comparison, holds other files, or
-            another process works in it. Nothing in it has changed then.
+        UsageError: The folder is a file or holds other files.
+        RunError: The folder belongs to another comparison, or another process works in
+            it. Nothing in it has changed then.
     """
     path = folder / "plan.json"
     _check_folder(folder, path)
@@ -96,13 +97,13 @@ def open_store(folder: pathlib.Path, plan: Plan) -> Iterator[Store]:
 
 def _check_folder(folder: pathlib.Path, plan_path: pathlib.Path) -> None:
     if folder.exists() and not folder.is_dir():
-        raise errors.RunError(
+        raise errors.UsageError(
             f"Received --output_dir={folder}, which is a file; choose a folder."
         )
     if folder.exists() and not plan_path.exists():
         foreign = sorted(item.name for item in folder.iterdir() if item.name != ".lock")
         if foreign:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"Received --output_dir={folder}, which holds other files "
                 f"({foreign[0]}) and no comparison; choose a new or empty folder."
             )

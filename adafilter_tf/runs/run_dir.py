@@ -105,12 +105,13 @@ def claim(run_dir: RunDir, flagfile_text: str):
         The lock on the folder; it holds until it is closed.
 
     Raises:
-        RunError: When the folder belongs to another run that has started, holds other
-            files, or another process works in it. Nothing in it has changed then.
+        UsageError: The folder is a file or holds other files.
+        RunError: The folder belongs to another run that has started, or another process
+            works in it. Nothing in it has changed then.
     """
     root = run_dir.root
     if os.path.exists(root) and not root.is_dir():
-        raise errors.RunError(
+        raise errors.UsageError(
             f"Received --output_dir={root}, which is a file; choose a folder."
         )
     if not run_dir.flagfile.exists() and root.exists():
@@ -118,7 +119,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
         ours = {".lock", atomic.temporary_path(run_dir.flagfile).name}
         foreign = [path.name for path in root.iterdir() if path.name not in ours]
         if foreign:
-            raise errors.RunError(
+            raise errors.UsageError(
                 f"Received --output_dir={root}, which holds other files ({foreign[0]}) "
                 "and no run; choose a new or empty folder."
             )

@@ -91,7 +91,7 @@ def test_plan_without_finished_trials_may_be_changed(tmp_path):
 
 def test_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(errors.RunError, match=r"other files \(thesis.tex\) and no"):
+    with pytest.raises(errors.UsageError, match=r"other files \(thesis.tex\) and no"):
         with store.open_store(tmp_path, make_plan()):
             pass
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]

@@ -51,14 +51,14 @@ def test_first_try_that_was_killed_while_it_wrote_its_flags_does_not_stand_in_th
 def test_folder_with_other_files_is_refused_and_left_alone(folder):
     folder.root.mkdir(parents=True)
     (folder.root / "thesis.tex").write_text("mine")
-    with pytest.raises(errors.RunError, match=r"holds other files \(thesis.tex\)"):
+    with pytest.raises(errors.UsageError, match=r"holds other files \(thesis.tex\)"):
         run_dir.claim(folder, TEXT)
     assert [path.name for path in folder.root.iterdir()] == ["thesis.tex"]
 
 
 def test_file_in_place_of_the_folder_is_refused(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(errors.RunError, match="which is a file; choose a folder"):
+    with pytest.raises(errors.UsageError, match="which is a file; choose a folder"):
         run_dir.claim(run_dir.RunDir(tmp_path / "file"), TEXT)
 
 
