@@ -319,7 +319,7 @@ def test_unknown_flag_in_a_process_of_its_own_is_one_line():
         (["--export_formats=tflite"], ["tflite", "saved_model, onnx, litert"]),
         (["--mode=fly"], ["--mode=fly", "evaluate|predict|explain|export"]),
         (["--backbone=resnet51"], ["--backbone=resnet51", "resnet50"]),
-        (["--epochs=0"], ["epochs", "positive"]),
+        (["--epochs=0"], ["--epochs=0", "in the range [1, 100000]"]),
         (["epochs=3"], ["'epochs=3'", "--name=value"]),
         (["--flagfile=none.cfg"], ["none.cfg"]),
         (["--method=fine_tuning"], ["--gate_", "adafilter"]),
