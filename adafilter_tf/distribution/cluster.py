@@ -19,7 +19,7 @@ class Cluster:
 
     Attributes:
         addresses: "host:port" of each worker, the chief's first.
-        index: Of this process; 0 is the chief.
+        index: This process' index; 0 is the chief.
     """
 
     addresses: tuple[str, ...]
@@ -34,7 +34,7 @@ def read_cluster(text: str | None) -> Cluster | None:
             "chief", and this process' place among them.
 
     Raises:
-        UsageError: When it is no such description.
+        UsageError: It is not such a description.
     """
     if not text:
         return None

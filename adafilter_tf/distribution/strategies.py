@@ -72,7 +72,7 @@ def build_scope(strategy: tf.distribute.Strategy, *, synchronized: bool):
     moving statistics are the mean over the replicas after each step.
 
     Args:
-        strategy: Of the run.
+        strategy: The run's strategy.
         synchronized: Whether batch norms share their statistics over the replicas.
     """
 
@@ -120,7 +120,7 @@ def list_positions(
         global_batch_size: B, a multiple of `num_replicas`.
         worker: Index of the worker.
         num_workers: How many there are.
-        num_replicas: Of all workers.
+        num_replicas: Replicas of all workers.
     """
     share = global_batch_size // num_replicas
     starts = range(worker * share, global_batch_size, num_workers * share)
@@ -138,7 +138,7 @@ def distribute(
     alone, so that no image is read twice and the batches are those of one machine.
 
     Args:
-        strategy: Of the model.
+        strategy: The model's strategy.
         global_batch_size: B.
         make_dataset: Gives the batches; its argument `positions` says which examples of
             each batch, all of them without.
@@ -228,6 +228,11 @@ def _list_cpus() -> list[str]:
 
 
 def _check_known(devices: Sequence[str], visible: Sequence[str]) -> None:
+    if len(set(devices)) < len(devices):
+        raise errors.UsageError(
+            f"Received --devices={','.join(devices)}, which names a device twice; name "
+            "each once."
+        )
     unknown = [device for device in devices if device not in visible]
     if unknown:
         raise errors.UsageError(

@@ -1,4 +1,4 @@
-"""Says which workers a worker still waits for.
+"""Reports which workers a worker still waits for.
 
 TensorFlow waits for the workers of a run in native code, in which no thread of Python
 and no handler of a signal runs. So this file is also a program: a process beside the

@@ -1,4 +1,4 @@
-"""What the workers of one run agree on: the chief's word, and questions to all.
+"""Collective calls of a run's workers: broadcast from the chief, any of all.
 
 Only the chief, worker 0, reads and writes the folder of a run; the others have what is
 in it from the chief. All workers must ask the same things in the same order.
@@ -43,7 +43,7 @@ class Workers:
     Collective operations on the CPU, apart from those of training.
 
     Args:
-        strategy: Of the run; None for a process that works alone.
+        strategy: The run's strategy; None for a process that works alone.
 
     Attributes:
         index: Of this process.
@@ -104,7 +104,7 @@ class Workers:
         return value if self.is_chief else received
 
     def end_together(self, failure: errors.RunError | None) -> None:
-        """Ends all workers when one of them cannot go on.
+        """Ends all workers when one of them cannot continue.
 
         Args:
             failure: Of this worker; None when it can.
@@ -122,7 +122,7 @@ class Workers:
 
     @contextlib.contextmanager
     def report_lost(self):
-        """A context in which a worker that is gone is an error of one line.
+        """Returns a context in which a lost worker is an error of one line.
 
         Raises:
             RunError: When another worker has ended without a word.

@@ -9,9 +9,15 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+import numpy as np
+
 from adafilter_tf import errors
+
+# A disk takes some milliseconds for each; `os.sync` takes all at once.
+_MAX_SYNCED_ONE_BY_ONE = 256
 
 
 def temporary_path(path: str | os.PathLike) -> pathlib.Path:
@@ -41,9 +47,17 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
         yield temporary
         publish(temporary, path)
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+        remove(temporary)
         raise
+
+
+def remove(path: str | os.PathLike) -> None:
+    """Removes a file, a link or a folder as far as the system lets it."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path, ignore_errors=True)
+        return
+    with contextlib.suppress(OSError):
+        os.unlink(path)
 
 
 def publish(temporary: str | os.PathLike, path: str | os.PathLike) -> None:
@@ -61,16 +75,29 @@ def publish(temporary: str | os.PathLike, path: str | os.PathLike) -> None:
     sync_folder(pathlib.Path(path).parent)
 
 
-def sync(path: str | os.PathLike) -> None:
+def sync(path: str | os.PathLike[str]) -> None:
     """Flushes a file, or everything in a folder, to the disk."""
     if not os.path.isdir(path):
-        with open(path, "rb") as file:
-            os.fsync(file.fileno())
+        _sync_file(path)
         return
-    for entry in os.scandir(path):
-        if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False):
-            sync(entry.path)
-    sync_folder(path)
+    files = [
+        os.path.join(folder, name)
+        for folder, _, names in os.walk(os.fspath(path))
+        for name in names
+        if not os.path.islink(os.path.join(folder, name))
+    ]
+    if len(files) > _MAX_SYNCED_ONE_BY_ONE:
+        os.sync()
+        return
+    for name in files:
+        _sync_file(name)
+    for folder, _, _ in os.walk(os.fspath(path)):
+        sync_folder(folder)
+
+
+def _sync_file(path: str | os.PathLike) -> None:
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
 
 
 def sync_folder(folder: str | os.PathLike) -> None:
@@ -121,6 +148,27 @@ def write_csv(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
+
+
+def write_arrays(
+    path: str | os.PathLike,
+    arrays: Sequence[np.ndarray] | Mapping[str, np.ndarray],
+    *,
+    compress: bool = False,
+) -> None:
+    """Writes numpy arrays as `.npz`, atomically.
+
+    Args:
+        path: Ends in `.npz`.
+        arrays: By name; those of a sequence are named `arr_0`, `arr_1` and so on.
+        compress: Whether they are compressed.
+    """
+    write = np.savez_compressed if compress else np.savez
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        if isinstance(arrays, Mapping):
+            write(file, **arrays)
+        else:
+            write(file, *arrays)
 
 
 def read_text(path: pathlib.Path) -> str:

@@ -1,13 +1,15 @@
-"""What is checked of a file that may come from a stranger before anything reads it.
+"""Reads files that may come from untrusted sources: models, weights and arrays.
 
-No file of a run can make Python run code of its author: arrays are read without
-pickle, models by a list of what they may be made of, on top of Keras' safe mode. Nor
-can a small file ask for a large memory, or name another file to be read.
+No file can make Python run code of its author: arrays are read without pickle, models
+by a list of the classes that they may consist of, on top of Keras' safe mode. Nor can a
+small file ask for much memory or time, or name another file to be read. Every `.keras`
+and `.h5` file comes in by `read_config`, `load_model` or `check_weights`.
 """
 
 import io
 import json
 import math
+import os
 import pathlib
 import zipfile
 from collections.abc import Iterator
@@ -46,20 +48,37 @@ _FORBIDDEN = {
     "TextVectorization",
     "TorchModuleWrapper",
 }
-_MAX_CONFIG_BYTES = 64 << 20
+# The largest, of gated NASNetLarge, has 4 MB; parsed JSON takes up to 30 times as much.
+_MAX_CONFIG_BYTES = 16 << 20
+_MAX_HDF5_ENTRIES = 50_000
 _SLACK_BYTES = 16 << 20
 _MAX_EXPANSION = 20
 
 
-def load_model(path: pathlib.Path) -> keras.Model:
+def read_config(path: str | os.PathLike) -> dict:
+    """Returns the configuration of a `.keras` file, without loading the model.
+
+    Raises:
+        ValueError: The file is not what `keras.Model.save` writes.
+        Exception: Whatever zipfile and json raise of a damaged file.
+    """
+    with zipfile.ZipFile(path) as archive:
+        _check_members(archive)
+        return _parse_config(archive)
+
+
+def load_model(path: str | os.PathLike) -> keras.Model:
     """Returns the model of a `.keras` file, uncompiled.
 
     Raises:
-        ValueError: When the file is not what `keras.Model.save` makes of a model of
-            this package; and whatever Keras raises of a damaged one.
+        ValueError: The file is not what `keras.Model.save` writes, or consists of more
+            than the layers that a model of this package may have.
+        Exception: Whatever Keras raises of a damaged file.
     """
     with zipfile.ZipFile(path) as archive:
-        config, weights = _read_members(archive)
+        _check_members(archive)
+        config = _parse_config(archive)
+        weights = archive.read("model.weights.h5")
     check_config(config)
     with h5py.File(io.BytesIO(weights), "r") as file:
         stored = _count_bytes(file, len(weights))
@@ -82,6 +101,9 @@ def check_config(config: dict) -> None:
     """
     for part in _list_parts(config):
         name, module = part["class_name"], part.get("module")
+        # Keras follows dots: module "keras", class "layers.TFSMLayer".
+        if not isinstance(name, str) or not name.isidentifier():
+            raise ValueError(f"it names the class {str(name)[:100]!r}.")
         registered = str(part.get("registered_name") or "")
         if module is None and name in _MARKERS:
             continue
@@ -89,11 +111,13 @@ def check_config(config: dict) -> None:
             registered
         ):
             continue
-        known = module in _MODULES or str(module).startswith(_OPERATIONS)
+        known = isinstance(module, str) and (
+            module in _MODULES or module.startswith(_OPERATIONS)
+        )
         if not known or name in _FORBIDDEN or name in ("__lambda__", "function"):
             raise ValueError(
-                f"it names {module}.{name}, which no model of this package has; "
-                "such a class may run code or read files."
+                f"it names {str(module)[:100]}.{name[:100]}, which no model of this "
+                "package has; such a class may run code or read files."
             )
 
 
@@ -102,7 +126,7 @@ def check_weights(path: pathlib.Path) -> None:
 
     Raises:
         ValueError: When it refers to other files, or declares far more than it holds.
-        OSError: When it is no HDF5 file.
+        OSError: It is not an HDF5 file.
     """
     with h5py.File(path, "r") as file:
         _count_bytes(file, path.stat().st_size)
@@ -129,12 +153,12 @@ def load_arrays(path: pathlib.Path, *, max_bytes: int) -> dict[str, np.ndarray]:
     # A damaged zip file makes zipfile raise NotImplementedError, zlib.error and more.
     except Exception as error:
         raise errors.RunError(
-            f"{path} cannot be read: {errors.explain(error)}. The run cannot resume "
-            "without it; start it anew in another --output_dir."
+            f"{path} cannot be read: {errors.explain(error)}. The run needs it: put "
+            "it back, or start anew in another --output_dir."
         ) from error
 
 
-def _read_members(archive: zipfile.ZipFile) -> tuple[dict, bytes]:
+def _check_members(archive: zipfile.ZipFile) -> None:
     members = archive.infolist()
     names = sorted(member.filename for member in members)
     if names != _MODEL_MEMBERS:
@@ -143,20 +167,24 @@ def _read_members(archive: zipfile.ZipFile) -> tuple[dict, bytes]:
             f"has {', '.join(_MODEL_MEMBERS)}."
         )
     for member in members:
-        if member.compress_type != zipfile.ZIP_STORED:
+        stored = member.compress_type == zipfile.ZIP_STORED
+        if not stored or member.file_size != member.compress_size:
             raise ValueError(
                 f"its part {member.filename} is compressed, which Keras never does."
             )
     if archive.getinfo("config.json").file_size > _MAX_CONFIG_BYTES:
         raise ValueError(f"its config.json has more than {_MAX_CONFIG_BYTES} bytes.")
+
+
+def _parse_config(archive: zipfile.ZipFile) -> dict:
     config = json.loads(archive.read("config.json"))
     if not isinstance(config, dict):
-        raise ValueError("its config.json describes no model.")
-    return {**config, "compile_config": None}, archive.read("model.weights.h5")
+        raise ValueError("its config.json does not describe a model.")
+    return {**config, "compile_config": None}
 
 
 def _list_parts(config) -> Iterator[dict]:
-    """Gives every dictionary that names a class, at any depth."""
+    """Yields every dictionary that names a class, at any depth."""
     stack = [config]
     while stack:
         part = stack.pop()
@@ -170,22 +198,10 @@ def _list_parts(config) -> Iterator[dict]:
 
 def _count_bytes(file: h5py.File, file_bytes: int) -> int:
     """Returns the bytes that all arrays of an HDF5 file have in memory."""
-    total = 0
-
-    def find_link(name, link):
-        return None if isinstance(link, h5py.HardLink) else name
-
-    def count(name, entry):
-        nonlocal total
-        if isinstance(entry, h5py.Dataset):
-            if entry.external or entry.is_virtual:
-                raise ValueError(f"its array {name!r} lies in another file.")
-            total += math.prod(entry.shape or ()) * entry.dtype.itemsize
-
-    # h5py replaces an exception that is raised while it walks over links.
-    if (name := file.visititems_links(find_link)) is not None:
-        raise ValueError(f"its entry {name!r} is a link to another place.")
-    file.visititems(count)
+    total = sum(
+        math.prod(array.shape or ()) * array.dtype.itemsize
+        for array in _list_arrays(file)
+    )
     limit = _SLACK_BYTES + _MAX_EXPANSION * file_bytes
     if total > limit:
         raise ValueError(
@@ -193,6 +209,39 @@ def _count_bytes(file: h5py.File, file_bytes: int) -> int:
             f"hold {limit}."
         )
     return total
+
+
+def _list_arrays(file: h5py.File) -> Iterator[h5py.Dataset]:
+    """Yields every array of a file, each once.
+
+    h5py's own visitors look every entry up by its whole path, which takes a time that
+    grows with the square of the depth; this one opens an entry from its group.
+
+    Raises:
+        ValueError: An entry lies elsewhere, or there are too many.
+    """
+    groups, seen, entries = [("", file.id)], set(), 0
+    while groups:
+        path, group = groups.pop()
+        for name in group:
+            entries += 1
+            if entries > _MAX_HDF5_ENTRIES:
+                raise ValueError(f"it has more than {_MAX_HDF5_ENTRIES} entries.")
+            full = f"{path}{name.decode(errors='replace')}"
+            if group.links.get_info(name).type != h5py.h5l.TYPE_HARD:
+                raise ValueError(f"its entry {full!r} is a link to another place.")
+            entry = h5py.h5o.open(group, name)
+            address = h5py.h5o.get_info(entry).addr
+            if address in seen:
+                continue
+            seen.add(address)
+            if isinstance(entry, h5py.h5g.GroupID):
+                groups.append((f"{full}/", entry))
+            elif isinstance(entry, h5py.h5d.DatasetID):
+                array = h5py.Dataset(entry)
+                if array.external or array.is_virtual:
+                    raise ValueError(f"its array {full!r} lies in another file.")
+                yield array
 
 
 def _size_of(variable: keras.Variable) -> int:

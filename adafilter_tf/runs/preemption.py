@@ -1,4 +1,4 @@
-"""Signals that ask a training to end become a question that it asks itself."""
+"""Graceful shutdown on SIGTERM and SIGINT."""
 
 import signal
 

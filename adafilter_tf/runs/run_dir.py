@@ -1,12 +1,23 @@
-"""The folder of a run: what lies where, and whose it is."""
+"""A run's folder: where its files lie, whether they are intact, whose it is."""
 
 import dataclasses
+import errno
 import fcntl
+import io
+import itertools
 import os
 import pathlib
+from collections.abc import Sequence
+
+from absl import logging
 
 from adafilter_tf import errors
-from adafilter_tf.files import atomic
+from adafilter_tf.data.examples import Examples
+from adafilter_tf.files import atomic, checksums
+
+LOCK = ".lock"
+# What file systems without flock answer, such as NFS and FUSE as they may be mounted.
+_NO_LOCKS = (errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,8 +96,56 @@ class RunDir:
         return self.model.exists() or any(self.checkpoints.glob("step_*"))
 
     def is_complete(self) -> bool:
-        """Returns whether the training has ended and been measured."""
-        return self.metrics.exists() and self.model.exists()
+        """Returns whether the training has ended and left an intact model and metrics.
+
+        What is damaged is named by a warning; a training makes it again.
+        """
+        if not self.metrics.exists() or not self.model.exists():
+            return False
+        fault = self.find_fault(self.model.name)
+        try:
+            atomic.read_json(self.metrics)
+        except errors.RunError as error:
+            fault = str(error)
+        if fault:
+            logging.warning("%s: %s; it is made again.", self.root, fault)
+        return not fault
+
+    def find_fault(self, name: str) -> str | None:
+        """Returns what is wrong with a file that `record` knows, None if nothing is."""
+        sums = checksums.read(self.root / checksums.FILE_NAME)
+        return checksums.find_fault(self.root, sums, [name])
+
+    def record(self, name: str) -> None:
+        """Records the SHA-256 of a file of the run in `SHA256SUMS`."""
+        checksums.record(self.root, [name])
+
+    def write_labels(self, class_names: Sequence[str]) -> None:
+        """Writes the label map."""
+        atomic.write_text(self.labels, "".join(f"{name}\n" for name in class_names))
+
+    def read_labels(self, examples: Examples) -> list[str]:
+        """Returns the label map once it is found to be that of the run's split.
+
+        Args:
+            examples: Any part of the run's split.
+
+        Raises:
+            RunError: It cannot be read, or names other classes.
+        """
+        names = atomic.read_text(self.labels).splitlines()
+        if names != list(examples.class_names):
+            pairs = itertools.zip_longest(names, examples.class_names)
+            line, (found, own) = next(
+                (line, pair) for line, pair in enumerate(pairs, 1) if pair[0] != pair[1]
+            )
+            raise errors.RunError(
+                f"Line {line} of {self.labels} is {found or ''!r}, and that class is "
+                f"{own or ''!r} in {self.splits.name}: answers would have wrong "
+                f"names. Put the run's own {self.labels.name} back, or remove it and "
+                "give the training's command again."
+            )
+        return names
 
     def list_exports(self) -> list[pathlib.Path]:
         """Returns the folders of the finished exports, the newest last."""
@@ -116,7 +175,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
         )
     if not run_dir.flagfile.exists() and root.exists():
         # What a first try that was killed on its way here left.
-        ours = {".lock", atomic.temporary_path(run_dir.flagfile).name}
+        ours = {LOCK, atomic.temporary_path(run_dir.flagfile).name}
         foreign = [path.name for path in root.iterdir() if path.name not in ours]
         if foreign:
             raise errors.UsageError(
@@ -126,15 +185,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
     if run_dir.has_started():
         _check_same(run_dir.flagfile, flagfile_text)
     root.mkdir(parents=True, exist_ok=True)
-    lock = open(root / ".lock", "w")  # noqa: SIM115 - held as long as the run
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise errors.RunError(
-            f"Another process is training in --output_dir={root}; wait for it or "
-            "choose another folder."
-        ) from None
+    lock = _lock(root)
     if not run_dir.has_started():
         # A first try that failed on its way, at a missing file for instance, does not
         # bind the second one to its settings.
@@ -147,6 +198,36 @@ def claim(run_dir: RunDir, flagfile_text: str):
         ):
             path.unlink(missing_ok=True)
         atomic.write_text(run_dir.flagfile, flagfile_text)
+    return lock
+
+
+def _lock(root: pathlib.Path) -> io.TextIOWrapper:
+    """Returns the locked file, held until it is closed.
+
+    On a file system without locks it warns: nothing then keeps two processes apart.
+    """
+    lock = open(root / LOCK, "w")  # noqa: SIM115 - held as long as the run
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            logging.warning(
+                "The file system of --output_dir=%s has no locks (%s): see to it that "
+                "no second process trains there.",
+                root,
+                error.strerror,
+            )
+            return lock
+        lock.close()
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise errors.RunError(
+                f"Another process is training in --output_dir={root}; wait for it or "
+                "choose another folder."
+            ) from None
+        raise errors.RunError(
+            f"--output_dir={root} cannot be locked ({error.strerror or error}); choose "
+            "a folder on another file system."
+        ) from error
     return lock
 
 

@@ -120,6 +120,12 @@ def test_unknown_device_lists_the_visible_ones(choice):
         distribution.create_strategy(choice, ["GPU:9"], environment={})
 
 
+@pytest.mark.parametrize("choice", ["auto", "one_device", "mirrored"])
+def test_device_that_is_named_twice_is_refused(choice):
+    with pytest.raises(errors.UsageError, match="--devices=CPU:0,CPU:0, .* twice"):
+        distribution.create_strategy(choice, ["CPU:0", "CPU:0"], environment={})
+
+
 def test_unknown_device_of_a_worker_is_refused_before_it_waits_for_others():
     cluster = {
         "cluster": {"worker": ["host0:2222", "host1:2222"]},

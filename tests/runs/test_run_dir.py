@@ -1,3 +1,5 @@
+import errno
+import os
 import pathlib
 import subprocess
 import sys
@@ -5,6 +7,7 @@ import sys
 import pytest
 
 from adafilter_tf import errors
+from adafilter_tf.data.examples import Examples
 from adafilter_tf.files import atomic
 from adafilter_tf.runs import run_dir
 
@@ -89,3 +92,40 @@ def test_json_is_written_whole(folder):
     atomic.write_json(folder.metrics, {"a": [1.5, None]})
     assert folder.metrics.read_text() == '{\n  "a": [\n    1.5,\n    null\n  ]\n}\n'
     assert list(pathlib.Path(folder.root).iterdir()) == [folder.metrics]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS])
+def test_file_system_without_locks_is_named_and_used(folder, monkeypatch, caplog, code):
+    def flock(file, operation):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(run_dir.fcntl, "flock", flock)
+    run_dir.claim(folder, TEXT).close()
+    assert folder.flagfile.read_text() == TEXT
+    assert f"--output_dir={folder.root} has no locks" in caplog.text
+
+
+def test_edited_label_map_is_named(folder):
+    examples = Examples(("a.png",), (1,), ("cat", "dog"))
+    folder.root.mkdir(parents=True)
+    folder.write_labels(examples.class_names)
+    assert folder.read_labels(examples) == ["cat", "dog"]
+    folder.labels.write_text("cat\nhen\n")
+    message = "Line 2 of .*labels.txt is 'hen', and .* is 'dog' in split.csv"
+    with pytest.raises(errors.RunError, match=message):
+        folder.read_labels(examples)
+
+
+def test_damaged_model_or_metrics_are_not_complete(folder):
+    folder.root.mkdir(parents=True)
+    folder.model.write_bytes(b"weights")
+    atomic.write_json(folder.metrics, {"test_accuracy": 1.0})
+    assert folder.is_complete()  # of a run from before there were checksums
+    folder.record("model.keras")
+    assert folder.is_complete()
+    folder.model.write_bytes(b"weight")
+    assert folder.find_fault("model.keras") == "model.keras differs from its SHA-256"
+    assert not folder.is_complete()
+    folder.model.write_bytes(b"weights")
+    folder.metrics.write_bytes(bytes(20))
+    assert not folder.is_complete()

@@ -2,10 +2,11 @@
 
 Layout: `<data_dir>/adafilter_tf/<name>/<version>/<split>/<index>.<jpg|png>` and beside
 the splits `manifest.json`, which names every file and its class. All is written into a
-temporary folder, the manifest last, and then renamed: a folder of the final name is
-whole.
+temporary folder, the manifest last, and then renamed. A folder whose manifest is
+damaged, or which lacks an image, is extracted again.
 """
 
+import hashlib
 import json
 import os
 import pathlib
@@ -18,8 +19,10 @@ from absl import logging
 from adafilter_tf import errors
 from adafilter_tf.data.decoding import image_format
 from adafilter_tf.data.examples import Examples
+from adafilter_tf.files import atomic
 
 _MANIFEST = "manifest.json"
+_UNKNOWN = ".unknown"
 _LOG_EVERY = 1000  # images
 
 # The (encoded image, label) pairs of a split, read only when they are needed.
@@ -64,6 +67,16 @@ def extract_once(
     """
     root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
     folder = root / "adafilter_tf" / name
+    if folder.exists():
+        try:
+            return _read_manifest(folder)
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
+            logging.warning(
+                "The images in %s are damaged (%s): extracting them again.",
+                folder,
+                errors.explain(error),
+            )
+            atomic.remove(folder)
     if not (folder / _MANIFEST).exists():
         try:
             _extract(folder, class_names, read_splits, keep_others)
@@ -90,6 +103,7 @@ def _extract(folder: pathlib.Path, class_names, read_splits, keep_others) -> Non
         if callable(class_names):
             class_names = _number_classes(splits, class_names, folder)
         manifest = {"class_names": list(class_names), "splits": splits}
+        manifest["sha256"] = _digest(manifest)
         (unfinished / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         unfinished.chmod(0o755)  # mkdtemp's folders are private
         _rename(unfinished, folder)
@@ -120,7 +134,7 @@ def _write_images(
     for index, (encoded, label) in enumerate(images):
         suffix = image_format.suffix_of(encoded)
         if suffix is None and keep_others:
-            suffix = ".unknown"
+            suffix = _UNKNOWN
         elif suffix is None:
             raise errors.RunError(
                 f"Image {index} of split {folder.name!r} is "
@@ -137,15 +151,31 @@ def _write_images(
 
 def _rename(unfinished: pathlib.Path, folder: pathlib.Path) -> None:
     try:
-        unfinished.rename(folder)
+        atomic.publish(unfinished, folder)
     except OSError:
         # Another process may have finished the same extraction in the meantime.
         if not (folder / _MANIFEST).exists():
             raise
 
 
+def _digest(manifest: dict) -> str:
+    text = json.dumps(manifest, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _read_manifest(folder: pathlib.Path) -> dict[str, Examples]:
     manifest = json.loads((folder / _MANIFEST).read_text(encoding="utf-8"))
+    # Absent in what earlier versions extracted.
+    if manifest.pop("sha256", None) not in (None, _digest(manifest)):
+        raise ValueError(f"{_MANIFEST} differs from its SHA-256")
+    for split, content in manifest["splits"].items():
+        found = {
+            entry.name
+            for entry in os.scandir(folder / split)
+            if entry.stat().st_size or entry.name.endswith(_UNKNOWN)
+        }
+        if missing := set(content["files"]) - found:
+            raise ValueError(f"{split}/{min(missing)} is missing or empty")
     return {
         split: Examples(
             paths=tuple(str(folder / split / file) for file in content["files"]),

@@ -1,9 +1,7 @@
-"""Backbones from `.keras` files, which may come from strangers."""
+"""Backbones from `.keras` files, which may come from untrusted sources."""
 
-import json
 import os
 import pathlib
-import zipfile
 
 import keras
 
@@ -34,32 +32,44 @@ def read_input(path: str) -> tuple[int, int]:
             "model that model.save wrote."
         )
     try:
-        with zipfile.ZipFile(path) as archive:
-            config = json.loads(archive.read("config.json"))
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        config = untrusted.read_config(path)
+    # A damaged file makes zipfile and json raise nearly anything.
+    except Exception as error:
         raise errors.RunError(
-            f"{path} is no file of Keras 3's .keras format: {error}. Save the model "
-            "with model.save('name.keras')."
+            f"{path} is not a file of Keras 3's .keras format: "
+            f"{errors.explain(error)}. Save the model with model.save('name.keras')."
         ) from error
-    layers = config.get("config", {}).get("layers", []) if config else []
-    shapes = [
-        layer["config"].get("batch_shape") or layer["config"].get("batch_input_shape")
-        for layer in layers
-        if layer.get("class_name") == "InputLayer"
-    ]
+    shapes = _list_input_shapes(config)
     if config.get("class_name") not in ("Functional", "Sequential") or not shapes:
         raise errors.RunError(
-            f"{path} holds a {config.get('class_name')}; a backbone must be a "
-            "functional or Sequential Keras model that begins with keras.Input."
+            f"{path} holds a {str(config.get('class_name'))[:100]}; a backbone must be "
+            "a functional or Sequential Keras model that begins with keras.Input."
         )
     return _check_shape(path, shapes)
+
+
+def _list_input_shapes(config: dict) -> list[list]:
+    """Returns the shapes of a model's inputs; what is malformed has none."""
+    own = config.get("config")
+    layers = own.get("layers") if isinstance(own, dict) else None
+    shapes = []
+    for layer in layers if isinstance(layers, list) else ():
+        if not isinstance(layer, dict) or layer.get("class_name") != "InputLayer":
+            continue
+        options = layer.get("config")
+        if isinstance(options, dict):
+            shape = options.get("batch_shape") or options.get("batch_input_shape")
+            shapes.append(shape if isinstance(shape, list) else [])
+    return shapes
 
 
 def _check_shape(path, shapes) -> tuple[int, int]:
     shape = shapes[0]
     is_image = len(shape) == 4 and shape[3] in (1, 3) and shape[1] == shape[2]
+    if is_image and shape[1] is not None:  # None leaves the size open
+        is_image = type(shape[1]) is int and shape[1] > 0
     if len(shapes) != 1 or not is_image:
-        found = ", ".join(str(tuple(shape)) for shape in shapes)
+        found = ", ".join(str(tuple(shape))[:100] for shape in shapes[:4])
         raise errors.RunError(
             f"The network in {path} reads {found}; a backbone reads one input (batch, "
             "height, width, channels) with equal sides and 1 or 3 channels, last."
@@ -68,7 +78,7 @@ def _check_shape(path, shapes) -> tuple[int, int]:
 
 
 def load(path: str) -> keras.Model:
-    """Returns the network of a file, which may come from a stranger.
+    """Returns the network of a file, which may come from an untrusted source.
 
     Raises:
         RunError: When it has Lambda layers or layers that are not Keras' own, or is

@@ -1,4 +1,4 @@
-"""Lets an epoch that was cut off count on where it was."""
+"""Continues the metrics of an epoch that was interrupted."""
 
 import os
 import pathlib
@@ -10,14 +10,14 @@ from adafilter_tf.training import checkpointing
 
 
 class EpochMetrics(keras.callbacks.Callback):
-    """Gives the metrics what they had counted up to a checkpoint within an epoch.
+    """Restores what the metrics had counted at a checkpoint within an epoch.
 
     Keras sets them to zero at the start of `fit`. Put it first: what they come to is in
     the logs of the callbacks after it.
 
     Args:
-        path: Of the checkpoint.
-        workers: Of the run.
+        path: The checkpoint's folder.
+        workers: The run's workers.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Ends a run whose loss is no number before anything of it is saved."""
+"""Ends a run with a non-finite loss before anything of it is saved."""
 
 from collections.abc import Callable, Sequence
 
@@ -20,7 +20,7 @@ class FiniteLoss(keras.callbacks.Callback):
     end training quietly and let the other callbacks save the weights.
 
     Args:
-        list_batch: Gives the files of the batch of a step, counted from 0.
+        list_batch: Returns the files of the batch of a step, counted from 0.
     """
 
     def __init__(self, list_batch: Callable[[int], Sequence[str]] = lambda step: ()):
@@ -28,7 +28,7 @@ class FiniteLoss(keras.callbacks.Callback):
         self._list_batch = list_batch
 
     def on_train_batch_end(self, batch, logs=None):
-        """Looks at the running mean of the loss, which keeps a NaN once it had one."""
+        """Checks the running mean of the loss, which stays NaN once it is."""
         loss = (logs or {}).get("loss", 0.0)
         if not np.isfinite(loss):
             step = optimizers.count_steps(self.model.optimizer)

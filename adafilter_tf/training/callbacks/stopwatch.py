@@ -11,7 +11,7 @@ class Stopwatch(keras.callbacks.Callback):
     Put it before the callbacks that work at the end of an epoch.
 
     Args:
-        seconds: Of the processes before this one.
+        seconds: Those of the processes before this one.
     """
 
     def __init__(self, seconds: float = 0.0):

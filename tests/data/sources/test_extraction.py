@@ -1,4 +1,4 @@
-"""Image files that are written once, whole or not at all; the bundled digits."""
+"""Image files that are extracted once; the bundled digits."""
 
 import pathlib
 
@@ -80,6 +80,31 @@ def test_extraction_that_another_process_finished_first_is_used(tmp_path, png):
     assert _extract(tmp_path, overtaken())["train"].labels == (1, 1)
     (folder,) = (tmp_path / "adafilter_tf" / "name").iterdir()
     assert folder.name == "1.0.0"
+
+
+def _cut(path):
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+@pytest.mark.parametrize("name", ["manifest.json", "train/000000.png"])
+@pytest.mark.parametrize(
+    "damage", [_cut, lambda path: path.write_bytes(b""), pathlib.Path.unlink]
+)
+def test_damaged_extraction_is_repeated(tmp_path, png, name, damage):
+    if damage is _cut and name != "manifest.json":
+        pytest.skip("the scan of the images finds a cut image")
+    first = _extract(tmp_path, [(png, 1)])
+    folder = tmp_path / "adafilter_tf/name/1.0.0"
+    damage(folder / name)
+    assert _extract(tmp_path, [(png, 1)]) == first
+    assert (folder / "train/000000.png").read_bytes() == png
+
+
+def test_edited_manifest_is_found_by_its_checksum(tmp_path, png):
+    first = _extract(tmp_path, [(png, 1)])
+    path = tmp_path / "adafilter_tf/name/1.0.0/manifest.json"
+    path.write_text(path.read_text().replace('"labels": [1]', '"labels": [0]'))
+    assert _extract(tmp_path, [(png, 1)]) == first
 
 
 def test_other_image_formats_are_named(tmp_path):

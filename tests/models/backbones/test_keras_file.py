@@ -98,7 +98,7 @@ class Subclassed(keras.Model):
         (lambda path: None, "there is no such file"),
         (
             lambda path: path.write_bytes(b"no zip"),
-            "no file of Keras 3's .keras format",
+            "not a file of Keras 3's .keras format",
         ),
         (lambda path: Subclassed().save(path), "holds a Subclassed; .* functional or"),
     ],
