@@ -11,40 +11,48 @@
     model.compile(optimizer, loss)
 
 What is named here runs on every backend of Keras. A name is imported when it is used,
-so that `import adafilter_tf` alone imports no Keras.
+so that `import adafilter_tf` alone imports no Keras. It is enough for
+`keras.models.load_model`: the layers and the optimizer are registered as soon as Keras
+is imported, before or after this package.
 """
 
 import importlib
 import typing
 
-from adafilter_tf import _moved
+from adafilter_tf import _moved, _registration
 
 if typing.TYPE_CHECKING:
     from adafilter_tf import layers, methods
     from adafilter_tf.methods import METHODS
     from adafilter_tf.models.classifier import add_head
     from adafilter_tf.models.gate_io import force_gates, list_gates
+    from adafilter_tf.models.gate_options import GateOptions
     from adafilter_tf.models.gating import add_gates
+    from adafilter_tf.models.graph import assign_blocks
     from adafilter_tf.models.routing import add_routing
     from adafilter_tf.optim.optimizers import OptimizerOptions, create_optimizer
 
 _MODULES = {
+    "GateOptions": "adafilter_tf.models.gate_options",
     "METHODS": "adafilter_tf.methods",
     "OptimizerOptions": "adafilter_tf.optim.optimizers",
     "add_gates": "adafilter_tf.models.gating",
     "add_head": "adafilter_tf.models.classifier",
     "add_routing": "adafilter_tf.models.routing",
+    "assign_blocks": "adafilter_tf.models.graph",
     "create_optimizer": "adafilter_tf.optim.optimizers",
     "force_gates": "adafilter_tf.models.gate_io",
     "list_gates": "adafilter_tf.models.gate_io",
 }
 
 __all__ = [
+    "GateOptions",
     "METHODS",
     "OptimizerOptions",
     "add_gates",
     "add_head",
     "add_routing",
+    "assign_blocks",
     "create_optimizer",
     "force_gates",
     "layers",
@@ -54,6 +62,7 @@ __all__ = [
 
 
 _moved.install()
+_registration.install()
 
 
 def __getattr__(name: str):

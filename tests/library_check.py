@@ -4,6 +4,8 @@ Run by tests/test_library.py in a process of its own, since a process has one ba
 """
 
 import json
+import pickle
+import tempfile
 
 import keras
 import numpy as np
@@ -57,6 +59,116 @@ def train(method: str, backbone: keras.Model) -> dict:
     return {"loss": history.history["loss"][0], "changed": sorted(changed)}
 
 
+def keep_trained(backbone: keras.Model) -> dict:
+    """How a compiled, trained model comes back from each way to keep it."""
+    model = compile_gated(backbone)
+    with tempfile.TemporaryDirectory() as folder:
+        backup = keras.callbacks.BackupAndRestore(
+            f"{folder}/backup", delete_checkpoint=False
+        )
+        checkpoint = keras.callbacks.ModelCheckpoint(f"{folder}/best.keras")
+        options = {"batch_size": 4, "epochs": 2, "verbose": 0}
+        model.fit(IMAGES, LABELS, callbacks=[checkpoint, backup], **options)
+        model.save(f"{folder}/model.keras")
+        resumed = compile_gated(backbone)
+        resumed.fit(IMAGES, LABELS, callbacks=[backup], **options)
+        kept = {
+            "load_model": keras.models.load_model(f"{folder}/model.keras"),
+            "ModelCheckpoint": keras.models.load_model(f"{folder}/best.keras"),
+            "BackupAndRestore": resumed,
+            "pickle": pickle.loads(pickle.dumps(model)),  # noqa: S301 - our own
+            "clone_model": clone(model),
+        }
+    expected = list_state(model)
+    before = {name: distance(list_state(each), expected) for name, each in kept.items()}
+    trained = step(model)
+    return {
+        name: {
+            "before": before[name],
+            "after": distance(step(each), trained),
+            "moved": distance(trained, expected),
+            "start_step": each.optimizer.start_step,
+        }
+        for name, each in kept.items()
+    }
+
+
+def compile_gated(backbone: keras.Model) -> keras.Model:
+    """An AdaFilter whose optimizer has a member for each block."""
+    model = adafilter_tf.METHODS["adafilter"].build(backbone, 3)
+    options = adafilter_tf.OptimizerOptions(weight_decay=0.1, layer_decay=0.5)
+    optimizer = adafilter_tf.create_optimizer(
+        options,
+        total_steps=8,
+        start_step=5,
+        blocks=adafilter_tf.assign_blocks(model),
+    )
+    model.compile(
+        optimizer, keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
+def clone(model: keras.Model) -> keras.Model:
+    """The model of `clone_model`, with a copy of the weights and of the optimizer."""
+    copy = keras.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    optimizer = model.optimizer.from_config(model.optimizer.get_config())
+    copy.compile(optimizer, model.loss)
+    optimizer.build(copy.trainable_variables)
+    optimizer.set_weights(
+        [keras.ops.convert_to_numpy(each) for each in model.optimizer.variables]
+    )
+    return copy
+
+
+def list_state(model: keras.Model) -> list[np.ndarray]:
+    """The weights of a model and of its optimizer."""
+    variables = [*model.weights, *model.optimizer.variables]
+    return [keras.ops.convert_to_numpy(each).copy() for each in variables]
+
+
+def step(model: keras.Model) -> list[np.ndarray]:
+    """The state after one more step."""
+    model.fit(IMAGES, LABELS, batch_size=8, verbose=0)
+    return list_state(model)
+
+
+def distance(values: list[np.ndarray], others: list[np.ndarray]) -> float:
+    """The largest absolute difference."""
+    return max(
+        float(np.abs(one.astype("float64") - other).max(initial=0))
+        for one, other in zip(values, others, strict=True)
+    )
+
+
+def train_with_average(backbone: keras.Model) -> dict:
+    """How far the weights after `fit` are from the average of those of each step."""
+    model = adafilter_tf.METHODS["fine_tuning"].build(backbone, 3)
+    options = adafilter_tf.OptimizerOptions(
+        learning_rate=0.5, warmup_fraction=0.0, ema_decay=0.75
+    )
+    steps = []
+    note = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: steps.append(
+            keras.ops.convert_to_numpy(model.get_layer("head").kernel)
+        )
+    )
+    model.compile(
+        adafilter_tf.create_optimizer(options, total_steps=8),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    model.fit(IMAGES, LABELS, batch_size=2, shuffle=False, verbose=0, callbacks=[note])
+    average = steps[0]
+    for kernel in steps[1:]:
+        average = 0.75 * average + 0.25 * kernel
+    final = keras.ops.convert_to_numpy(model.get_layer("head").kernel)
+    return {
+        "error": distance([average], [final]),
+        "moved": distance([steps[-1]], [final]),
+    }
+
+
 def main() -> None:
     """Prints what was found as JSON."""
     keras.utils.set_random_seed(0)
@@ -68,6 +180,8 @@ def main() -> None:
             name: train(name, backbone)
             for name in ("adafilter", "fine_tuning", "spottune", "lora")
         },
+        "kept": keep_trained(backbone),
+        "average": train_with_average(backbone),
     }
     print(json.dumps(found))
 

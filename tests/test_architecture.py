@@ -26,7 +26,8 @@ KERAS_ROOMS = {
     "optim": {"files"},
     "methods": {"layers", "models", "optim"},
     "_moved": set(),
-    "__init__": {"_moved", "layers", "methods", "models", "optim"},
+    "_registration": set(),
+    "__init__": {"_moved", "_registration", "layers", "methods", "models", "optim"},
 }
 TENSORFLOW_ROOMS = {
     "data": {"files"},
@@ -40,7 +41,7 @@ TENSORFLOW_ROOMS = {
 }
 # The only rooms that know flags and methods; all others take arguments.
 FLAG_ROOMS = {
-    "cli": {*KERAS_ROOMS, *TENSORFLOW_ROOMS} - {"__init__", "_moved"},
+    "cli": {*KERAS_ROOMS, *TENSORFLOW_ROOMS} - {"__init__", "_moved", "_registration"},
     "run": {"cli", "files"},
 }
 ALLOWED_IMPORTS = {**KERAS_ROOMS, **TENSORFLOW_ROOMS, **FLAG_ROOMS}

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 import adafilter_tf
+from tests.conftest import compile_sgd, tiny_resnet, train
 
 ROOT = pathlib.Path(__file__).parents[1]
 PACKAGES = {"tensorflow": "tensorflow", "jax": "jax", "torch": "torch"}
@@ -57,6 +58,24 @@ def test_a_step_changes_only_what_trains(found, method):
     assert own in changed, changed
 
 
+@pytest.mark.parametrize(
+    "way",
+    ["load_model", "ModelCheckpoint", "BackupAndRestore", "pickle", "clone_model"],
+)
+def test_compiled_model_that_is_kept_trains_on(found, way):
+    """Its state comes back, and the next step is the same."""
+    kept = found["kept"][way]
+    assert kept["before"] == 0
+    assert kept["moved"] > 1e-4
+    assert kept["after"] < 1e-6
+    assert kept["start_step"] == 5
+
+
+def test_fit_ends_with_the_moving_average_of_the_weights(found):
+    assert found["average"]["error"] < 1e-6
+    assert found["average"]["moved"] > 1e-3
+
+
 def test_names_of_the_package_are_those_it_lists():
     for name in adafilter_tf.__all__:
         assert getattr(adafilter_tf, name) is not None
@@ -68,3 +87,20 @@ def test_names_of_the_package_are_those_it_lists():
 def test_importing_the_package_imports_no_keras():
     code = "import adafilter_tf, sys; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "imports",
+    ["import adafilter_tf, keras", "import keras, adafilter_tf"],
+)
+def test_saved_model_loads_after_the_import_of_the_package_alone(imports, tmp_path):
+    path = str(tmp_path / "model.keras")
+    model = compile_sgd(adafilter_tf.METHODS["adafilter"].build(tiny_resnet(), 3))
+    train(model, steps=1)
+    model.save(path)
+    code = f"{imports}; print(keras.models.load_model({path!r}).optimizer.iterations)"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "value=1" in result.stdout

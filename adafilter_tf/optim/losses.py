@@ -8,25 +8,31 @@ import numpy as np
 CLASS_WEIGHTS = ("none", "balanced")
 
 
+@keras.saving.register_keras_serializable("adafilter_tf")
 class WeightedCrossentropy(keras.losses.Loss):
     """Cross-entropy of logits in which each class has a weight.
 
     loss = -sum_k w_k y_k log p_k, so that a label mixed of two classes costs what each
-    of them costs, in its share.
+    of them costs, in its fraction.
 
     Args:
         class_weights: K weights, 0 or greater.
-        label_smoothing: Share of a label that is spread over all classes.
-        name: Of the loss.
+        label_smoothing: Fraction of a label that is spread over all classes.
+        **kwargs: `name`, `reduction` and `dtype`, as in `keras.losses.Loss`.
+
+    Example:
+        >>> loss = WeightedCrossentropy([1.0, 3.0])
+        >>> round(float(loss(np.eye(2), np.zeros((2, 2)))), 4)  # 2 log 2
+        1.3863
     """
 
     def __init__(
         self,
         class_weights: Sequence[float],
         label_smoothing: float = 0.0,
-        name: str = "weighted_crossentropy",
+        **kwargs,
     ):
-        super().__init__(name=name)
+        super().__init__(**kwargs)
         self.class_weights = [float(weight) for weight in class_weights]
         self.label_smoothing = label_smoothing
 
@@ -41,6 +47,14 @@ class WeightedCrossentropy(keras.losses.Loss):
         log_p = keras.ops.log_softmax(y_pred, axis=-1)
         return -keras.ops.sum(weights * y_true * log_p, axis=-1)
 
+    def get_config(self):
+        """Returns the arguments that rebuild the loss."""
+        return {
+            **super().get_config(),
+            "class_weights": self.class_weights,
+            "label_smoothing": self.label_smoothing,
+        }
+
 
 def create_loss(
     class_weights: Sequence[float] | None = None, label_smoothing: float = 0.0
@@ -49,7 +63,7 @@ def create_loss(
 
     Args:
         class_weights: One for each class; None weighs all the same.
-        label_smoothing: Share of a label that is spread over all classes (Szegedy et
+        label_smoothing: Fraction of a label that is spread over all classes (Szegedy et
             al. 2016, arXiv 1512.00567, section 7).
     """
     if class_weights is None:
@@ -67,6 +81,10 @@ def balance_classes(counts: np.ndarray) -> list[float]:
     Args:
         counts: Number of training examples of each class, int [K]. A class without any
             has the weight 1 and does not count in K.
+
+    Example:
+        >>> balance_classes([30, 10])
+        [0.6666666666666666, 2.0]
     """
     counts = np.asarray(counts, np.float64)
     present = counts > 0

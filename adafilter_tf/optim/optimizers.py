@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+import warnings
 from collections.abc import Callable, Mapping
 
 import keras
@@ -9,8 +10,9 @@ import keras
 from adafilter_tf import errors
 
 OPTIMIZERS = ("sgd", "adamw")
-# The paths of the weights that choose.
+# The paths of the weights that choose, and of the head's.
 _GATES = "(recurrent_gate|feedforward_gate|policy_network)/.*"
+_HEAD = "head/.*"
 # By their names; Keras gives the factors of ConvNeXt's layer scale none of their own.
 _UNDECAYED = ["bias", "gamma", "beta", r"\bvariable(_\d+)?(:0)?$"]
 
@@ -50,15 +52,109 @@ def scale_rates(options: OptimizerOptions, factor: float) -> OptimizerOptions:
     return dataclasses.replace(options, **scaled)
 
 
+@keras.saving.register_keras_serializable("adafilter_tf")
 class GroupOptimizer(keras.optimizers.MultiOptimizer):
-    """A `MultiOptimizer` that leaves the trained weights in the model.
+    """An optimizer for each group of weights: the backbone or its blocks, head, gates.
 
-    Keras would replace them by their average at the end of `fit`, which is also where
-    a resumed epoch ends; `weight_average` does it when a training is over.
+    It is saved with a model, loaded, cloned and pickled as any optimizer of Keras.
+
+    Args:
+        members: Optimizer of each group: "gates", "head" and "backbone"; with `blocks`,
+            instead of "backbone" one for each block, by the block's name. Their weight
+            decay leaves biases and the terms of norms out.
+        blocks: Block of each layer of the backbone, by the layer's name; None for one
+            group.
+        start_step: Steps that earlier optimizers of the same training made; see
+            `count_steps`.
+        average_at_end: Whether `fit` ends with the EMA weights, if the members keep
+            them, as with `use_ema` of Keras' optimizers.
+        loss_scale_factor, name: As in `keras.optimizers.MultiOptimizer`.
+
+    Raises:
+        UsageError: In `build`, when a layer with weights has no block.
     """
 
+    def __init__(
+        self,
+        members: Mapping[str, keras.optimizers.Optimizer],
+        blocks: Mapping[str, str] | None = None,
+        start_step: int = 0,
+        average_at_end: bool = True,
+        loss_scale_factor: float | None = None,
+        name: str | None = None,
+    ):
+        for member in members.values():
+            # Not in the configuration of Keras' optimizers: set anew whenever loaded.
+            member.exclude_from_weight_decay(var_names=_UNDECAYED)
+        super().__init__(_map_weights(members, blocks), loss_scale_factor, name)
+        self.start_step = start_step
+        self.average_at_end = average_at_end
+        self._members = dict(members)
+        self._blocks = None if blocks is None else dict(blocks)
+
+    def build(self, var_list):
+        """Creates the members' state; warns when no weight is the head's."""
+        super().build(var_list)
+        if not self._members["head"].built:
+            warnings.warn(
+                "No trainable weight is in a layer named 'head', so that all weights "
+                "but the gates' train at the backbone's learning rate; add_head gives "
+                "the last layer this name.",
+                stacklevel=2,
+            )
+
     def finalize_variable_values(self, var_list):
-        """Changes nothing."""
+        """Gives the weights their averages, if `fit` is to end with them."""
+        if self.average_at_end:
+            super().finalize_variable_values(var_list)
+
+    def get_config(self):
+        """Returns the arguments of the constructor."""
+        return {
+            "members": {
+                name: keras.saving.serialize_keras_object(member)
+                for name, member in self._members.items()
+            },
+            "blocks": self._blocks,
+            "start_step": self.start_step,
+            "average_at_end": self.average_at_end,
+            "loss_scale_factor": self.loss_scale_factor,
+            "name": self.name,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Returns the optimizer of a configuration, without its state."""
+        members = {
+            name: keras.saving.deserialize_keras_object(
+                member, custom_objects=custom_objects
+            )
+            for name, member in config["members"].items()
+        }
+        return cls(**{**config, "members": members})
+
+
+def _map_weights(members, blocks) -> Callable:
+    """Returns the function from a weight to the optimizer of its group."""
+    if blocks is None:
+        return keras.optimizers.OptimizerMap(
+            default_optimizer=members["backbone"],
+            optimizer_map={_GATES: members["gates"], _HEAD: members["head"]},
+        )
+
+    def choose(variable: keras.Variable) -> keras.optimizers.Optimizer:
+        for group, pattern in (("gates", _GATES), ("head", _HEAD)):
+            if re.fullmatch(pattern, variable.path):
+                return members[group]
+        layer = variable.path.split("/")[0]
+        if layer not in blocks:
+            raise errors.UsageError(
+                f"Received blocks without the layer {layer!r}, whose weights train; "
+                "pass the blocks of all layers of this model."
+            )
+        return members[blocks[layer]]
+
+    return choose
 
 
 @keras.saving.register_keras_serializable("adafilter_tf")
@@ -125,7 +221,8 @@ def create_optimizer(
     start_step: int = 0,
     blocks: Mapping[str, str] | None = None,
     make_schedule: Callable = cosine_schedule,
-) -> keras.optimizers.MultiOptimizer:
+    average_at_end: bool = True,
+) -> GroupOptimizer:
     """Returns an optimizer with members for backbone, head and gates.
 
     At the start both branches of a gated layer are equal, so the gradient of the loss
@@ -138,13 +235,21 @@ def create_optimizer(
         total_steps: Length of the schedule, in steps.
         start_step: Steps that earlier optimizers of the same training made; see
             `count_steps`.
-        blocks: The block of each layer of the model, see `graph.assign_blocks`; for
+        blocks: Block of each layer of the model, see `graph.assign_blocks`; for
             `layer_decay`, which gives each block a member of its own.
         make_schedule: Gives the learning rate, see `cosine_schedule`.
+        average_at_end: Whether `fit` ends with the EMA weights of `ema_decay`, as with
+            Keras' `use_ema`. False leaves them to `ema.apply_average`.
 
     Raises:
-        UsageError: When `layer_decay` finds a single block, or gradients are
-            accumulated over more steps than there are.
+        UsageError: When `layer_decay` finds no two blocks, or gradients are accumulated
+            over more steps than there are.
+
+    Example:
+        >>> options = OptimizerOptions(learning_rate=0.01, ema_decay=0.99)
+        >>> optimizer = create_optimizer(options, total_steps=1000)
+        >>> [member.name for member in optimizer.optimizers]
+        ['gates', 'head', 'backbone']
     """
     if total_steps < options.accumulation_steps:
         raise errors.UsageError(
@@ -156,24 +261,25 @@ def create_optimizer(
     def schedule(learning_rate):
         return make_schedule(learning_rate, options, total_steps)
 
-    gates = keras.optimizers.Adam(
-        schedule(options.gate_learning_rate),
-        name="gates",
-        **_common_arguments(options),
-    )
-    head = _decayed(options, schedule(options.head_learning_rate), "head")
+    members = {
+        "gates": keras.optimizers.Adam(
+            schedule(options.gate_learning_rate),
+            name="gates",
+            **_common_arguments(options),
+        ),
+        "head": _decayed(options, schedule(options.head_learning_rate), "head"),
+    }
     if options.layer_decay == 1.0:
-        members = keras.optimizers.OptimizerMap(
-            default_optimizer=_decayed(
-                options, schedule(options.learning_rate), "backbone"
-            ),
-            optimizer_map={_GATES: gates, "head/.*": head},
-        )
+        blocks = None
+        rates = {"backbone": options.learning_rate}
     else:
-        members = _choose_by_block(options, schedule, gates, head, blocks)
-    optimizer = GroupOptimizer(members)
-    optimizer.start_step = start_step
-    return optimizer
+        rates = _list_block_rates(options, blocks)
+    for name, rate in rates.items():
+        label = name if blocks is None else f"backbone_{name}"
+        members[name] = _decayed(options, schedule(rate), label)
+    return GroupOptimizer(
+        members, blocks, start_step=start_step, average_at_end=average_at_end
+    )
 
 
 def count_steps(optimizer: keras.optimizers.Optimizer) -> int:
@@ -187,31 +293,20 @@ def count_steps(optimizer: keras.optimizers.Optimizer) -> int:
     return getattr(inner, "start_step", 0) + steps
 
 
-def _choose_by_block(options, schedule, gates, head, blocks) -> Callable:
-    """Returns a function from a weight to the optimizer of its block."""
-    names = list(dict.fromkeys(blocks.values()))
-    if len(names) == 1:
+def _list_block_rates(options, blocks) -> dict[str, float]:
+    """Returns the peak learning rate of each block."""
+    names = list(dict.fromkeys((blocks or {}).values()))
+    if len(names) < 2:
         raise errors.UsageError(
-            f"Received --layer_decay={options.layer_decay} for a backbone whose layers "
-            "have no blocks in their names, so that all would have the same rate; "
-            "remove it or choose a backbone with blocks, such as a ResNet."
+            f"Received layer_decay={options.layer_decay} for a backbone whose layers "
+            "have no blocks in their names, so that all would have the same rate; set "
+            "it to 1, choose a backbone with blocks, such as a ResNet, or pass `blocks`"
+            " to create_optimizer."
         )
-    by_block = {
-        name: _decayed(
-            options,
-            schedule(options.learning_rate * options.layer_decay**depth),
-            f"backbone_{name}",
-        )
+    return {
+        name: options.learning_rate * options.layer_decay**depth
         for depth, name in enumerate(reversed(names))
     }
-
-    def choose(variable: keras.Variable) -> keras.optimizers.Optimizer:
-        if re.fullmatch(_GATES, variable.path):
-            return gates
-        layer = variable.path.split("/")[0]
-        return head if layer == "head" else by_block[blocks[layer]]
-
-    return choose
 
 
 def _common_arguments(options: OptimizerOptions) -> dict:
@@ -233,10 +328,5 @@ def _decayed(options, schedule, name) -> keras.optimizers.Optimizer:
         **_common_arguments(options),
     }
     if options.optimizer == "sgd":
-        optimizer = keras.optimizers.SGD(
-            schedule, momentum=0.9, nesterov=True, **common
-        )
-    else:
-        optimizer = keras.optimizers.AdamW(schedule, **common)
-    optimizer.exclude_from_weight_decay(var_names=_UNDECAYED)
-    return optimizer
+        return keras.optimizers.SGD(schedule, momentum=0.9, nesterov=True, **common)
+    return keras.optimizers.AdamW(schedule, **common)

@@ -144,6 +144,8 @@ def compile_stage(
             total_steps=steps,
             start_step=start_step,
             blocks=graph.assign_blocks(model),
+            # A stage calls `fit` many times; `ema` applies the average at its end.
+            average_at_end=False,
         )
         compile_model(model, optimizer, loss=plan.loss, jit_compile=plan.jit_compile)
 

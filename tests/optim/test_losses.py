@@ -46,3 +46,12 @@ def test_balanced_weights_are_those_of_scikit_learn():
     np.testing.assert_allclose(losses.balance_classes(np.bincount(labels)), expected)
     weights = losses.balance_classes(np.array([6, 0, 2]))
     assert weights == pytest.approx([8 / 12, 1.0, 2.0])
+
+
+def test_weighted_loss_is_saved_with_a_model():
+    loss = losses.create_loss([0.5, 2.0, 3.0], label_smoothing=0.1)
+    config = keras.saving.serialize_keras_object(loss)
+    loaded = keras.saving.deserialize_keras_object(config)
+    labels = np.array([[1, 0, 0], [0, 0, 1]], "float32")
+    assert float(loaded(labels, LOGITS)) == float(loss(labels, LOGITS))
+    assert loaded.get_config() == loss.get_config()

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from adafilter_tf import errors
 from adafilter_tf.methods import adafilter, fine_tuning
 from adafilter_tf.optim import optimizers
 from tests.conftest import compile_sgd, random_images, tiny_convnext, tiny_resnet
@@ -60,6 +61,63 @@ def test_decay_shrinks_kernels_only(method, backbone):
         np.testing.assert_allclose(
             weight.numpy(), expected, rtol=1e-6, err_msg=weight.path
         )
+
+
+def test_loaded_optimizer_leaves_biases_out_of_the_decay():
+    """Keras' configuration of an optimizer does not hold what is excluded."""
+    optimizer = optimizers.create_optimizer(
+        optimizers.OptimizerOptions("adamw", 0.5, 0.5, 0.5, 0.1, 0.0), total_steps=10
+    )
+    optimizer = optimizer.from_config(optimizer.get_config())
+    weights = [keras.Variable([1.0], name=name) for name in ("kernel", "bias")]
+    optimizer.apply([np.zeros(1, "float32")] * 2, weights)
+    assert [float(w[0]) for w in weights] == [pytest.approx(0.95), 1.0]
+
+
+def test_blocks_and_start_are_in_the_configuration():
+    optimizer = optimizers.create_optimizer(
+        optimizers.OptimizerOptions(layer_decay=0.5, accumulation_steps=2),
+        total_steps=10,
+        start_step=7,
+        blocks={"conv": "stem", "conv1": "block1", "head": "block1"},
+        average_at_end=False,
+    )
+    config = optimizer.get_config()
+    loaded = optimizers.GroupOptimizer.from_config(config)
+    assert loaded.get_config() == config
+    assert optimizers.count_steps(loaded) == 7
+    rates = {
+        name: member["config"]["learning_rate"]["config"]["schedule"]["config"]
+        for name, member in config["members"].items()
+    }
+    assert rates["block1"]["warmup_target"] == 0.01
+    assert rates["stem"]["warmup_target"] == 0.005
+
+
+@pytest.mark.parametrize("blocks", [None, {}, {"conv": "stem", "norm": "stem"}])
+def test_rates_by_depth_need_blocks(blocks):
+    with pytest.raises(errors.UsageError, match="layer_decay=0.5 for a backbone whose"):
+        optimizers.create_optimizer(
+            optimizers.OptimizerOptions(layer_decay=0.5), total_steps=1, blocks=blocks
+        )
+
+
+def test_layer_that_no_block_holds_is_named():
+    optimizer = optimizers.create_optimizer(
+        optimizers.OptimizerOptions(layer_decay=0.5),
+        total_steps=1,
+        blocks={"one": "stem", "two": "block1"},
+    )
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="three")])
+    with pytest.raises(errors.UsageError, match="without the layer 'three'"):
+        optimizer.build(model.trainable_variables)
+
+
+def test_model_without_a_head_is_warned_of():
+    optimizer = optimizers.create_optimizer(OPTIONS, total_steps=1)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="last")])
+    with pytest.warns(UserWarning, match="layer named 'head'"):
+        optimizer.build(model.trainable_variables)
 
 
 def test_mixed_precision_scales_the_loss_and_trains():

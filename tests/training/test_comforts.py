@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from adafilter_tf import errors, evaluation, training
+from adafilter_tf import evaluation, training
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter
@@ -112,15 +112,6 @@ def test_rate_falls_from_block_to_block():
         else:
             expected = 1.9 * (0.2 if weight.path.startswith("stem") else 0.4)
         assert moved == pytest.approx(expected, rel=1e-3), weight.path
-
-
-def test_rates_by_depth_need_blocks():
-    with pytest.raises(errors.UsageError, match="layer_decay=0.5 for a backbone whose"):
-        optimizers.create_optimizer(
-            optimizers.OptimizerOptions(layer_decay=0.5),
-            total_steps=1,
-            blocks={"conv": "stem", "norm": "stem"},
-        )
 
 
 class Fake:
