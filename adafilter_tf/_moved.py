@@ -82,6 +82,7 @@ MOVED = {
     "inspection.report": "data.inspection.report",
     "inspection.sheet": "data.inspection.sheet",
     "learning_rate_finder": "optim.lr_finder",
+    "layers.starting_point_penalty": "layers.l2_sp_penalty",
     "losses": "optim.losses",
     "model_file": "files.model_file",
     "models.choices": "models.gate_io",

@@ -100,8 +100,8 @@ DEFECTS = (
     ),
     Defect(
         CONV,
-        "self.activation(branches.choose(frozen, tuned, gates))",
-        "branches.choose(self.activation(frozen), self.activation(tuned), gates)",
+        "self.activation(branches.blend(frozen, tuned, gates))",
+        "branches.blend(self.activation(frozen), self.activation(tuned), gates)",
         TEST_CONV,
     ),
     Defect(
@@ -162,10 +162,10 @@ DEFECTS = (
         "layers/test_block_choice.py",
     ),
     Defect(
-        "layers/starting_point_penalty.py",
+        "layers/l2_sp_penalty.py",
         "self.strength / 2 * sum(squares)",
         "self.strength * sum(squares)",
-        "layers/test_starting_point_penalty.py",
+        "layers/test_l2_sp_penalty.py",
     ),
     Defect(
         GATING,

@@ -31,6 +31,12 @@ class AddedFilters(keras.layers.Layer):
 
     Args:
         filters: The d filters, rising.
+
+    Example:
+        >>> base, difference = np.zeros((1, 3)), np.array([[5.0]])
+        >>> outputs = AddedFilters(filters=[1])(base, difference, np.ones((1, 1)))
+        >>> keras.ops.convert_to_numpy(outputs).tolist()
+        [[0.0, 5.0, 0.0]]
     """
 
     def __init__(self, filters, **kwargs):

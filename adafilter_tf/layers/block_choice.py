@@ -21,6 +21,11 @@ def choose_blocks(logits, noise, temperature):
 
     Returns:
         [...], exactly 0 or 1.
+
+    Example:
+        >>> choices = choose_blocks(np.array([[0.0, 1.0]]), noise=0.0, temperature=5.0)
+        >>> float(choices[0])
+        1.0
     """
     noisy = logits + noise
     soft = ops.softmax(noisy / temperature)[..., 1]
@@ -48,6 +53,11 @@ class BlockChoice(keras.layers.Layer):
 
     Raises:
         ValueError: When the temperature is not above 0.
+
+    Example:
+        >>> logits = np.array([[[0.0, 1.0], [1.0, 0.0]]])  # one image, two blocks
+        >>> keras.ops.convert_to_numpy(BlockChoice()(logits)).tolist()
+        [[1.0, 0.0]]
     """
 
     def __init__(self, temperature=5.0, seed=None, **kwargs):

@@ -21,6 +21,13 @@ class BlockRoute(keras.layers.Layer):
 
     Args:
         block: Index of the block whose column of `choices` it reads.
+
+    Example:
+        >>> tuned, frozen = np.full((2, 1), 7.0), np.zeros((2, 1))
+        >>> choices = np.array([[1.0], [0.0]])
+        >>> outputs = BlockRoute(block=0)(tuned, frozen, choices)
+        >>> keras.ops.convert_to_numpy(outputs).tolist()
+        [[7.0], [0.0]]
     """
 
     def __init__(self, block, **kwargs):

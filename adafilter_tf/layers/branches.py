@@ -1,4 +1,4 @@
-"""What the gated layers have in common: two copies of each weight, and the choice."""
+"""Shared by the gated layers: two copies of each weight, and their blend."""
 
 import keras
 from keras import ops
@@ -7,15 +7,15 @@ BRANCHES = ("frozen", "tuned")
 
 
 def add_branches(layer, name, shape, initializer, **options) -> None:
-    """Gives a layer the weights `frozen_<name>` and `tuned_<name>`.
+    """Adds to a layer the weights `frozen_<name>` and `tuned_<name>`.
 
     The frozen one is not trainable.
 
     Args:
         layer: A gated layer in its `build`.
         name: Name of the weight in the layer that is not gated.
-        shape: Of one copy; None when the layer has no such weight.
-        initializer: Of both copies.
+        shape: Shape of one copy; None when the layer has no such weight.
+        initializer: Initializer of both copies.
         **options: Further arguments of `add_weight`.
     """
     for branch in BRANCHES:
@@ -37,7 +37,7 @@ def expand_gates(gates, rank: int):
     return ops.expand_dims(gates, axes) if axes else gates
 
 
-def choose(frozen, tuned, gates):
+def blend(frozen, tuned, gates):
     """Returns `g * tuned + (1 - g) * frozen`, of [B, ..., N] and gates [B, N]."""
     gates = expand_gates(gates, len(tuned.shape))
     return gates * tuned + (1 - gates) * frozen
@@ -48,7 +48,7 @@ def describe_outputs(layer, shape, gates):
 
     Args:
         layer: A gated layer.
-        shape: Of one branch's output.
+        shape: Shape of one branch's output.
         gates: The gates that it is called with, or None.
     """
     if gates is not None:

@@ -29,6 +29,11 @@ class FeedforwardGate(GateNetwork):
 
     Raises:
         ValueError: When the lists of layers are empty or differ in length.
+
+    Example:
+        >>> gate = FeedforwardGate(["conv"], channels=[3], filters=[8], units=4)
+        >>> tuple(gate(np.zeros((2, 6, 6, 3)), step=0).shape)
+        (2, 8)
     """
 
     def call(self, inputs, step=0):

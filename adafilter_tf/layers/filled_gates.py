@@ -21,6 +21,11 @@ class FilledGates(keras.layers.Layer):
 
     Raises:
         ValueError: When the number of gates is not that of the Nones.
+
+    Example:
+        >>> gates = FilledGates([1.0, None, 0.0])(np.zeros((1, 4)), np.ones((1, 1)))
+        >>> keras.ops.convert_to_numpy(gates).tolist()
+        [[1.0, 1.0, 0.0]]
     """
 
     def __init__(self, constants, **kwargs):

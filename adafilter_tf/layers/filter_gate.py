@@ -18,6 +18,10 @@ def hard_gate(probabilities):
 
     Returns:
         A tensor of the same shape and dtype, holding exactly 0 and 1.
+
+    Example:
+        >>> keras.ops.convert_to_numpy(hard_gate(np.array([0.2, 0.7]))).tolist()
+        [0.0, 1.0]
     """
     hard = ops.cast(probabilities > 0.5, probabilities.dtype)
     return _pass_gradient(hard, probabilities)
@@ -35,7 +39,7 @@ class FilterGate(keras.layers.Layer):
 
     Call arguments:
         probabilities: [B, N], values in [0, 1].
-        training: Whether gates are drawn.
+        training: Whether gates are sampled and penalties added.
 
     Returns:
         [B, N] gates: 1 picks the tuned filter, 0 the frozen one, and a value between
@@ -46,22 +50,27 @@ class FilterGate(keras.layers.Layer):
             paper does. Its ablations: "soft" is the probability itself; "random" is
             "learned" with a noise of 1; "all_tuned" is 1 and "all_frozen" 0 for every
             image and filter.
-        noise: In training, the share of the gates of "learned" and "soft" that are
-            drawn instead of chosen, 0 or 1 with equal chances, for each image and
-            filter. At inference each gate is what it was in training on average, as
-            in dropout: `(1 - noise) * g + noise / 2`. 0 is the paper's; the noise is
-            ours, see docs/experiments.md.
+        noise: In training, the fraction of the gates of "learned" and "soft" that are
+            sampled, 0 or 1 with equal probability, for each image and filter. At
+            inference each gate is its mean in training, as in dropout:
+            `(1 - noise) * g + noise / 2`. 0 is the paper's; the noise is ours, see
+            docs/experiments.md.
         tuned_penalty: Added to the loss in training, times the mean of the gates over
             images and filters.
         dependence_penalty: Added to the loss in training, times the mean over filters
             of `4 * m * (1 - m)` with m a filter's mean gate over the batch: 0 for a
-            choice that is the same for all images, 1 for one that halves them. Ours:
-            what does not depend on the image costs nothing at inference, see
+            gate that is the same for all images, 1 for one that halves them. Ours: a
+            gate that does not depend on the image costs nothing at inference, see
             docs/folding.md.
-        seed: Of the draws; None draws one from Keras' global seed.
+        seed: Seed of the samples; None takes one from Keras' global seed.
 
     Raises:
-        ValueError: When the policy is unknown or the noise is not a share.
+        ValueError: When the policy is unknown or the noise is not a fraction.
+
+    Example:
+        >>> gate = FilterGate("learned")
+        >>> keras.ops.convert_to_numpy(gate(np.array([[0.2, 0.7]]))).tolist()
+        [[0.0, 1.0]]
     """
 
     def __init__(
@@ -82,7 +91,7 @@ class FilterGate(keras.layers.Layer):
                 f"{', '.join(GATE_POLICIES)}."
             )
         if not 0.0 <= noise <= 1.0:
-            raise ValueError(f"Received noise={noise}; it is a share, 0 to 1.")
+            raise ValueError(f"Received noise={noise}; allowed is 0 to 1.")
         self.policy = policy
         self.noise = noise
         self.tuned_penalty = tuned_penalty
@@ -117,11 +126,11 @@ class FilterGate(keras.layers.Layer):
             means = means + self.noise * (0.5 - means)
         if not training:
             return means
-        drawn = keras.random.uniform(
+        sampled = keras.random.uniform(
             ops.shape(means), dtype=self.compute_dtype, seed=self.seed_generator
         )
-        # A drawn and a chosen gate have this chance together to be 1.
-        return _pass_gradient(ops.cast(drawn < means, self.compute_dtype), means)
+        # The probability that a sampled or a learned gate is 1.
+        return _pass_gradient(ops.cast(sampled < means, self.compute_dtype), means)
 
     def compute_output_spec(self, probabilities, training=None):
         """Returns the shape and dtype of the gates."""

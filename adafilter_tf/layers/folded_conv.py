@@ -32,6 +32,11 @@ class FoldedConv2D(keras.layers.Conv2D):
         dependent: The d filters, rising.
         pick_single: Whether a single image is convolved once. Runtimes that want
             constant kernels need False.
+
+    Example:
+        >>> layer = FoldedConv2D(8, 3, dependent=[2, 5])
+        >>> tuple(layer(np.zeros((2, 6, 6, 3)), np.ones((2, 2))).shape)
+        (2, 4, 4, 8)
     """
 
     def __init__(self, filters, kernel_size, dependent, pick_single=True, **kwargs):

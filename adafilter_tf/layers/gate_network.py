@@ -1,11 +1,11 @@
-"""What the gate networks have in common: the projections of each gated layer."""
+"""Shared by the gate networks: the projections of each gated layer."""
 
 import keras
 from keras import ops
 
 
 class GateNetwork(keras.layers.Layer):
-    """A network that decides for all gated layers, each with projections of its own.
+    """A network that gates all gated layers, each with projections of its own.
 
     P_i maps the C_i pooled channels of gated layer i to `units`, Q_i these to one logit
     per filter. The layer computes in float32 under every dtype policy: the threshold of
@@ -13,16 +13,24 @@ class GateNetwork(keras.layers.Layer):
     precision.
 
     Args:
-        layer_names: Name of each gated layer, in the order in which they are decided.
+        layer_names: Name of each gated layer, in order of execution.
         channels: C_i of each gated layer, likewise.
         filters: N_i of each gated layer, likewise.
         units: Width of the embeddings.
-        initial_bias: Start of Q_i's bias: 0 leaves the choice open, a positive value
-            starts with tuned filters, a negative one with frozen filters.
-        temperature: Above 1 draws the probabilities towards 0.5, below 1 away from it.
+        initial_bias: Initial value of Q_i's bias: 0 starts undecided, a positive value
+            with tuned filters, a negative one with frozen filters.
+        temperature: Divides the logits: above 1 flattens the probabilities, below 1
+            sharpens them.
 
     Raises:
         ValueError: When the three lists are empty or differ in length.
+
+    Example:
+        >>> network = GateNetwork(["conv"], channels=[3], filters=[8], units=4)
+        >>> network.build((None, 6, 6, 3))
+        >>> features = network.embed(np.zeros((2, 6, 6, 3)), step=0)
+        >>> tuple(network.decide(features, step=0).shape)
+        (2, 8)
     """
 
     def __init__(
@@ -94,8 +102,8 @@ class GateNetwork(keras.layers.Layer):
 
     @property
     def _part_options(self) -> dict:
-        # A layer that is built untrainable, as when it is loaded, does not tell its
-        # parts.
+        # A layer that is built untrainable, as when it is loaded, does not pass this
+        # on to its parts.
         return {"dtype": self.dtype_policy, "trainable": self.trainable}
 
 

@@ -10,7 +10,7 @@ FROZEN_STATISTICS = ("fixed", "adapting")
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class GatedBatchNormalization(keras.layers.Layer):
-    """Normalizes the frozen and the tuned branch apart, then lets the gates choose.
+    """Normalizes the frozen and the tuned branch separately, then gates them.
 
         y = g * BN_F(tuned) + (1 - g) * BN_S(frozen)
 
@@ -41,6 +41,13 @@ class GatedBatchNormalization(keras.layers.Layer):
 
     Raises:
         ValueError: When `frozen_statistics` is unknown.
+
+    Example:
+        >>> layer = GatedBatchNormalization(epsilon=0.0)
+        >>> frozen, tuned = np.zeros((1, 2)), np.ones((1, 2))
+        >>> outputs = layer(frozen, tuned, np.array([[1.0, 0.0]]))
+        >>> keras.ops.convert_to_numpy(outputs).tolist()
+        [[1.0, 0.0]]
     """
 
     def __init__(

@@ -8,14 +8,14 @@ from adafilter_tf.layers import branches
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class GatedConv2D(keras.layers.Layer):
-    """Convolves with the frozen and the tuned filters and lets gates choose per image.
+    """Convolves with the frozen and the tuned filters, gated per image and filter.
 
     With S the frozen and F the tuned filters and `g` the gates, broadcast over H and W:
 
         y = activation(g * (F conv x + b_F) + (1 - g) * (S conv x + b_S))
 
     Source: Guo et al. 2020, arXiv 1911.09659, filter selection. Called without gates
-    it returns both branches for a `GatedBatchNormalization`, which does the choosing.
+    it returns both branches for a `GatedBatchNormalization`, which then gates them.
 
     Call arguments:
         inputs: [B, H, W, C].
@@ -35,6 +35,12 @@ class GatedConv2D(keras.layers.Layer):
 
     Raises:
         ValueError: When the channels do not fit `groups` or `depthwise`.
+
+    Example:
+        >>> layer = GatedConv2D(4, (3, 3))
+        >>> images, gates = np.ones((2, 8, 8, 3)), np.zeros((2, 4))
+        >>> tuple(layer(images, gates).shape)  # gates of 0: the frozen filters
+        (2, 6, 6, 4)
     """
 
     def __init__(
@@ -73,7 +79,7 @@ class GatedConv2D(keras.layers.Layer):
         frozen, tuned = (self._convolve(inputs, name) for name in branches.BRANCHES)
         if gates is None:
             return frozen, tuned
-        return self.activation(branches.choose(frozen, tuned, gates))
+        return self.activation(branches.blend(frozen, tuned, gates))
 
     def compute_output_spec(self, inputs, gates=None):
         """Returns the shape and dtype of `call`'s result."""

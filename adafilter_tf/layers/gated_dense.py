@@ -8,15 +8,15 @@ from adafilter_tf.layers import branches
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class GatedDense(keras.layers.Layer):
-    """Computes the frozen and the tuned units and lets gates choose per image.
+    """Computes the frozen and the tuned units, gated per image and unit.
 
     With S the frozen and F the tuned kernel and `g` the gates:
 
         y = activation(g * (x F + b_F) + (1 - g) * (x S + b_S))
 
     On feature maps this is a convolution of 1x1 (ConvNeXt's pointwise ones), and a unit
-    is a filter; on [B, C] it is what squeeze-and-excitation may be made of. Called
-    without gates it returns both branches, as `GatedConv2D` does.
+    is a filter; on [B, C] it may be part of squeeze-and-excitation. Called without
+    gates it returns both branches, as `GatedConv2D` does.
 
     Call arguments:
         inputs: [B, ..., C].
@@ -30,6 +30,14 @@ class GatedDense(keras.layers.Layer):
         units: Number of units in each set.
         activation: Applied to the blend.
         use_bias: As in `keras.layers.Dense`.
+
+    Example:
+        >>> layer = GatedDense(2)
+        >>> layer.build((None, 1))
+        >>> layer.set_weights([[[1.0, 2.0]], [[10.0, 20.0]], [0.0, 0.0], [0.0, 0.0]])
+        >>> outputs = layer(np.ones((1, 1)), np.array([[1.0, 0.0]]))
+        >>> keras.ops.convert_to_numpy(outputs).tolist()  # tuned, frozen
+        [[10.0, 2.0]]
     """
 
     def __init__(self, units, activation=None, use_bias=True, **kwargs):
@@ -51,7 +59,7 @@ class GatedDense(keras.layers.Layer):
         tuned = self._multiply(inputs, self.tuned_kernel, self.tuned_bias)
         if gates is None:
             return frozen, tuned
-        return self.activation(branches.choose(frozen, tuned, gates))
+        return self.activation(branches.blend(frozen, tuned, gates))
 
     def compute_output_spec(self, inputs, gates=None):
         """Returns the shape and dtype of `call`'s result."""

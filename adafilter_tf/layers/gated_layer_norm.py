@@ -8,13 +8,13 @@ from adafilter_tf.layers import branches
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class GatedLayerNormalization(keras.layers.Layer):
-    """Normalizes the frozen and the tuned branch apart, then lets the gates choose.
+    """Normalizes the frozen and the tuned branch separately, then gates them.
 
         y = g * LN_F(tuned) + (1 - g) * LN_S(frozen)
 
     Gated batch normalization (Guo et al. 2020, arXiv 1911.09659) with layer norms (Ba
     et al. 2016, arXiv 1607.06450) in the place of batch norms. A layer norm takes its
-    statistics over the channels of one position; with the branches apart, those of the
+    statistics over the channels of one position; with separate branches, those of the
     frozen branch are of frozen filters alone.
 
     The layer normalizes in float32 under every dtype policy.
@@ -30,6 +30,13 @@ class GatedLayerNormalization(keras.layers.Layer):
     Args:
         epsilon, center, scale: As in `keras.layers.LayerNormalization`; the axis is the
             last one.
+
+    Example:
+        >>> layer = GatedLayerNormalization(epsilon=0.0)
+        >>> frozen, tuned = np.array([[0.0, 2.0]]), np.array([[2.0, 0.0]])
+        >>> outputs = layer(frozen, tuned, np.array([[1.0, 0.0]]))
+        >>> keras.ops.convert_to_numpy(outputs).round(3).tolist()
+        [[1.0, 1.0]]
     """
 
     def __init__(self, epsilon=1e-3, center=True, scale=True, **kwargs):
@@ -49,7 +56,7 @@ class GatedLayerNormalization(keras.layers.Layer):
     def call(self, frozen, tuned, gates):
         """Returns the normalized branch that each image's gates choose, per channel."""
         frozen, tuned, gates = (ops.cast(x, "float32") for x in (frozen, tuned, gates))
-        outputs = branches.choose(
+        outputs = branches.blend(
             self._normalize(frozen, self.frozen_gamma, self.frozen_beta),
             self._normalize(tuned, self.tuned_gamma, self.tuned_beta),
             gates,

@@ -7,7 +7,7 @@ from adafilter_tf.layers import branches
 
 @keras.saving.register_keras_serializable("adafilter_tf")
 class GatedScale(keras.layers.Layer):
-    """Scales the frozen and the tuned branch apart, then lets the gates choose.
+    """Scales the frozen and the tuned branch separately, then gates them.
 
         y = g * gamma_F * tuned + (1 - g) * gamma_S * frozen
 
@@ -20,6 +20,12 @@ class GatedScale(keras.layers.Layer):
 
     Returns:
         [B, ..., N].
+
+    Example:
+        >>> frozen, tuned = np.zeros((1, 2)), np.ones((1, 2))
+        >>> outputs = GatedScale()(frozen, tuned, np.array([[1.0, 0.0]]))
+        >>> keras.ops.convert_to_numpy(outputs).tolist()
+        [[1.0, 0.0]]
     """
 
     def build(self, frozen_shape, tuned_shape=None, gates_shape=None):
@@ -28,7 +34,7 @@ class GatedScale(keras.layers.Layer):
 
     def call(self, frozen, tuned, gates):
         """Returns the scaled branch that each image's gates choose, per channel."""
-        return branches.choose(
+        return branches.blend(
             self.frozen_gamma * frozen, self.tuned_gamma * tuned, gates
         )
 

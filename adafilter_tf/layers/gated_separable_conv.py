@@ -32,6 +32,11 @@ class GatedSeparableConv2D(GatedConv2D):
         kernel_size, depth_multiplier: As in `keras.layers.SeparableConv2D`.
         **kwargs: `strides`, `padding`, `dilation_rate`, `activation` and `use_bias`, as
             in `GatedConv2D`.
+
+    Example:
+        >>> layer = GatedSeparableConv2D(8, (3, 3))
+        >>> tuple(layer(np.zeros((2, 6, 6, 3)), np.ones((2, 8))).shape)
+        (2, 4, 4, 8)
     """
 
     def __init__(self, filters, kernel_size, depth_multiplier=1, **kwargs):

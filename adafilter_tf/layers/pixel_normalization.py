@@ -21,6 +21,11 @@ class PixelNormalization(keras.layers.Layer):
         mean, standard_deviation: One value per channel, in units of 0..255, in the
             order of the output's channels.
         reverse_channels: Turns RGB into BGR first, for weights that came from Caffe.
+
+    Example:
+        >>> layer = PixelNormalization(mean=[127.5], standard_deviation=[127.5])
+        >>> float(layer(np.full((1, 1, 1, 1), 255.0))[0, 0, 0, 0])
+        1.0
     """
 
     def __init__(self, mean, standard_deviation, reverse_channels=False, **kwargs):

@@ -28,6 +28,11 @@ class PolicyNetwork(keras.layers.Layer):
         num_blocks: Number of blocks to decide for.
         filters: Of the stem.
         synchronized: Whether replicas share their batch statistics.
+
+    Example:
+        >>> network = PolicyNetwork(num_blocks=3, filters=2)
+        >>> tuple(network(np.zeros((1, 16, 16, 3))).shape)
+        (1, 3, 2)
     """
 
     def __init__(self, num_blocks, filters=16, synchronized=False, **kwargs):

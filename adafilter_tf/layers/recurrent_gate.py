@@ -37,6 +37,15 @@ class RecurrentGateCell(GateNetwork):
 
     Raises:
         ValueError: When the lists of layers are empty or differ in length.
+
+    Example:
+        >>> layers, channels, filters = ["conv1", "conv2"], [3, 8], [8, 4]
+        >>> cell = RecurrentGateCell(layers, channels, filters, units=5)
+        >>> images, features = np.zeros((2, 6, 6, 3)), np.zeros((2, 6, 6, 8))
+        >>> probabilities, hidden, carry = cell(images, step=0)
+        >>> probabilities, hidden, carry = cell(features, hidden, carry, step=1)
+        >>> tuple(probabilities.shape), tuple(hidden.shape)
+        ((2, 4), (2, 5))
     """
 
     def __init__(self, *args, **kwargs):

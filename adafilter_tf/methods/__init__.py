@@ -44,6 +44,10 @@ class Method:
             leaves are the result. None changes nothing.
         options: The dataclass whose fields are the hyper-parameters of `build`; None
             where they are its keyword-only arguments.
+
+    Example:
+        >>> METHODS["l2_sp"].list_build_options()
+        ('starting_point_penalty', 'head_penalty')
     """
 
     build: Callable[..., keras.Model]

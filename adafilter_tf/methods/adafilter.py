@@ -25,6 +25,11 @@ def build(
     Raises:
         RunError: When `add_gates` cannot gate the backbone.
         UsageError: When `GateOptions` refuses a value.
+
+    Example:
+        >>> model = build(backbone, 3, gate_policy="soft")
+        >>> tuple(model.output.shape)
+        (None, 3)
     """
     gated = gating.add_gates(backbone, options, **changes)
     return classifier.add_head(gated, num_classes)

@@ -1,4 +1,4 @@
-"""Tuning of the batch norms alone.
+"""Training of batch norms and head alone.
 
 Source: Frankle, Schwab and Morcos, 2021, arXiv 2003.00152.
 """
@@ -10,7 +10,7 @@ from adafilter_tf.models import classifier
 
 
 def build(backbone: keras.Model, num_classes: int) -> keras.Model:
-    """Returns a classifier whose batch norms and head train, and no convolution.
+    """Returns a classifier of which batch norms and head train, and nothing else.
 
     The paper does so with random networks; here the network is pre-trained.
 
@@ -23,6 +23,11 @@ def build(backbone: keras.Model, num_classes: int) -> keras.Model:
 
     Raises:
         UsageError: When the backbone has no batch norm.
+
+    Example:
+        >>> model = build(backbone, 3)
+        >>> sorted({weight.name for weight in model.trainable_weights})
+        ['beta', 'bias', 'gamma', 'kernel']
     """
     for layer in backbone.layers:
         layer.trainable = isinstance(layer, keras.layers.BatchNormalization)

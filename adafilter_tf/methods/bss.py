@@ -13,7 +13,7 @@ def build(
     spectral_shrinkage: float = 0.001,
     shrunk_singular_values: int = 1,
 ) -> keras.Model:
-    """Returns a classifier whose features lose their weakest directions.
+    """Returns a classifier that suppresses its features' smallest singular values.
 
     Source: "Catastrophic Forgetting Meets Negative Transfer: Batch Spectral Shrinkage
     for Safe Transfer Learning".
@@ -22,10 +22,15 @@ def build(
         backbone: Functional model; becomes part of the result.
         num_classes: K.
         spectral_shrinkage: Weight of the penalty.
-        shrunk_singular_values: How many of a batch's smallest ones are penalised.
+        shrunk_singular_values: Number of a batch's smallest ones that are penalised.
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
+
+    Example:
+        >>> model = build(backbone, 3, shrunk_singular_values=2)
+        >>> model.get_layer("batch_spectral_shrinkage").count
+        2
     """
     features = backbone.output
     if len(features.shape) == 4:

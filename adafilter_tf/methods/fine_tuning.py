@@ -17,18 +17,24 @@ def build(
         backbone: Functional model; becomes part of the result.
         num_classes: K.
         tune_blocks: "all"; "none" for feature extraction, in which the head alone
-            trains; or a number k for the last k blocks (see `graph.group_blocks`).
+            trains; or a number k, which tunes the last k blocks (see
+            `graph.group_blocks`).
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
 
     Raises:
         UsageError: When `tune_blocks` is none of these.
+
+    Example:
+        >>> model = build(backbone, 3, tune_blocks="none")  # the head alone trains
+        >>> [weight.path for weight in model.trainable_weights]
+        ['head/kernel', 'head/bias']
     """
     if tune_blocks != "all":
         blocks = graph.group_blocks(backbone)
         frozen = list(blocks)[: len(blocks) - _count_tuned(tune_blocks, blocks)]
-        # Among the calls are operations, which are no layers.
+        # Among the calls are operations, which are not layers.
         names = {name for block in frozen for name in blocks[block]}
         for layer in backbone.layers:
             if layer.name in names:
@@ -41,13 +47,13 @@ def _count_tuned(tune_blocks: str, blocks: dict[str, list[str]]) -> int:
         return 0
     if len(blocks) == 1:
         raise errors.UsageError(
-            f"Received --tune_blocks={tune_blocks}; this backbone has no blocks: "
-            "neither do its layers' names say any, nor do branches meet where nothing "
-            "goes past. Allowed are all and none."
+            f"Received --tune_blocks={tune_blocks} for a backbone in which no blocks "
+            "were found, neither by its layers' names nor by where its branches meet. "
+            "Allowed are all and none."
         )
     if tune_blocks.isdecimal() and 1 <= int(tune_blocks) <= len(blocks):
         return int(tune_blocks)
     raise errors.UsageError(
-        f"Received --tune_blocks={tune_blocks}; allowed are all, none, or how many of "
-        f"the last blocks to tune, 1 to {len(blocks)}: {', '.join(blocks)}."
+        f"Received --tune_blocks={tune_blocks}; allowed are all, none, or the number "
+        f"of last blocks to tune, 1 to {len(blocks)}: {', '.join(blocks)}."
     )

@@ -13,7 +13,7 @@ def build(
     starting_point_penalty: float = 0.01,
     head_penalty: float = 0.01,
 ) -> keras.Model:
-    """Returns a classifier whose kernels are pulled to where they started.
+    """Returns a classifier whose kernels decay towards their pre-trained values.
 
     loss + starting_point_penalty / 2 * |w - w0|^2 + head_penalty / 2 * |w_head|^2, with
     w the kernels of the backbone and w0 their pre-trained values. Biases and batch
@@ -27,14 +27,17 @@ def build(
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K]. The pre-trained values are
-        saved with it but are none of its parameters.
+        saved with it but are not among its parameters.
+
+    Example:
+        >>> model = build(backbone, 3, starting_point_penalty=0.1)
+        >>> model.get_layer("anchored").strength
+        0.1
     """
     images = keras.Input(
         batch_shape=backbone.inputs[0].shape, dtype=backbone.inputs[0].dtype
     )
-    anchored = layers.StartingPointPenalty(
-        backbone, starting_point_penalty, name="anchored"
-    )
+    anchored = layers.L2SPPenalty(backbone, starting_point_penalty, name="anchored")
     features = keras.Model(images, anchored(images), name=backbone.name)
     return classifier.add_head(
         features,

@@ -7,7 +7,7 @@ from adafilter_tf.optim import stages as stages_lib
 
 
 def build(backbone: keras.Model, num_classes: int) -> keras.Model:
-    """Returns a classifier on the backbone; `stages` says what trains when.
+    """Returns a classifier on the backbone; `stages` defines what trains when.
 
     Args:
         backbone: Functional model; becomes part of the result.
@@ -15,6 +15,11 @@ def build(backbone: keras.Model, num_classes: int) -> keras.Model:
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
+
+    Example:
+        >>> model = build(backbone, 3)
+        >>> [stage.name for stage in stages(probe_fraction=0.25)]
+        ['probe', 'tune']
     """
     return classifier.add_head(backbone, num_classes)
 
@@ -26,7 +31,7 @@ def stages(*, probe_fraction: float = 0.5) -> tuple[stages_lib.Stage, ...]:
     fine-tuning; one that fits them does not.
 
     Args:
-        probe_fraction: Share of the steps that train the head alone, above 0 and
+        probe_fraction: Fraction of the steps that train the head alone, above 0 and
             below 1.
     """
     return (

@@ -10,16 +10,21 @@ def build(
 ) -> keras.Model:
     """Returns a classifier whose images choose between frozen and tuned blocks.
 
-    In training the choices are sampled, at inference they are the likelier ones.
+    In training the choices are sampled; at inference each is the likelier one.
 
     Args:
         backbone: Functional model with named blocks, see `routing.add_routing`.
         num_classes: K.
-        policy_temperature: Of the Gumbel-softmax in training. The default is that of
-            the authors' code.
+        policy_temperature: Temperature of the Gumbel-softmax in training. The default
+            is that of the authors' code.
 
     Returns:
         Uncompiled model, [B, H, W, C] to logits [B, K].
+
+    Example:
+        >>> model = build(backbone, 3)
+        >>> [layer.name for layer in model.layers if layer.name.endswith("_route")]
+        ['stage1_block1_route']
     """
     routed = routing.add_routing(backbone, policy_temperature=policy_temperature)
     return classifier.add_head(routed, num_classes)

@@ -11,7 +11,8 @@ from adafilter_tf.methods import lp_ft
 build = lp_ft.build
 stages = lp_ft.stages
 
-SHARES = tuple(tenth / 10 for tenth in range(11))
+# The weights of the tuned network, as in the paper's figures.
+ALPHAS = tuple(tenth / 10 for tenth in range(11))
 
 
 def finish(
@@ -20,43 +21,53 @@ def finish(
     measure: Callable[[], dict],
     renew: Callable[[], object],
 ) -> dict:
-    """Sets the weights to (1 - share) * probed + share * tuned.
+    """Sets the weights to (1 - alpha) * probed + alpha * tuned.
 
     Moving statistics are interpolated and then renewed: no interpolation of statistics
     fits an interpolated network (Jordan et al. 2022, arXiv 2211.08403). Those of the
-    probe, share 0, stay: it is the pre-trained network. Integers stay as they are.
+    probe, alpha 0, stay: it is the pre-trained network. Integers stay as they are.
 
     Args:
         model: Its weights are the tuned ones.
         stage_ends: One list of weights, those at the end of the probe.
-        measure: Gives "accuracy" and "loss" of the validation images.
+        measure: Returns "accuracy" and "loss" of the validation images.
         renew: Re-estimates the batch norm statistics of the present weights.
 
     Returns:
-        `tuned_share`, from 0 to 1 in tenths: the one of the highest validation
-        accuracy, of several the one of the lowest loss.
+        `alpha`, one of `ALPHAS`: that of the highest validation accuracy, among equals
+        that of the lowest loss.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+        >>> model.set_weights([[[1.0]], [0.0]])
+        >>> probed = [np.zeros((1, 1)), np.zeros(1)]
+        >>> def measure():  # best half-way
+        ...     distance = abs(float(model.get_weights()[0][0, 0]) - 0.5)
+        ...     return {"accuracy": -distance, "loss": 0.0}
+        >>> finish(model, [probed], measure, renew=lambda: None)
+        {'alpha': 0.5}
     """
     (probed,) = stage_ends
     tuned = model.get_weights()
     scores = {}
-    for share in SHARES:
-        _set(model, probed, tuned, share, renew)
+    for alpha in ALPHAS:
+        _set(model, probed, tuned, alpha, renew)
         metrics = measure()
-        scores[share] = (metrics["accuracy"], -metrics["loss"])
-    best = max(scores, key=scores.get)
+        scores[alpha] = (metrics["accuracy"], -metrics["loss"])
+    best = max(ALPHAS, key=lambda alpha: scores[alpha])
     _set(model, probed, tuned, best, renew)
-    return {"tuned_share": best}
+    return {"alpha": best}
 
 
-def _set(model, probed, tuned, share, renew) -> None:
-    model.set_weights(_interpolate(probed, tuned, share))
-    if share:
+def _set(model, probed, tuned, alpha, renew) -> None:
+    model.set_weights(_interpolate(probed, tuned, alpha))
+    if alpha:
         renew()
 
 
-def _interpolate(probed, tuned, share):
+def _interpolate(probed, tuned, alpha):
     return [
-        # There is nothing between two integers, such as a count of batches.
-        end if end.dtype.kind in "iu" else (1 - share) * start + share * end
+        # There is no value between two integers, such as a count of batches.
+        end if end.dtype.kind in "iu" else (1 - alpha) * start + alpha * end
         for start, end in zip(probed, tuned, strict=True)
     ]

@@ -18,6 +18,11 @@ def add_head(
 
     Returns:
         A functional model of the backbone's input to float32 logits [B, K].
+
+    Example:
+        >>> model = add_head(backbone, num_classes=5)
+        >>> model.output_shape
+        (None, 5)
     """
     features = backbone.output
     if len(features.shape) == 4:

@@ -10,6 +10,11 @@ def list_gates(model: keras.Model) -> dict[str, keras.KerasTensor]:
 
     [B, N] for the N filters of a gated layer, [B, 1] for a routed block (see
     `layers.BlockRoute`); 1 = tuned, 0 = frozen. Empty for a model that has neither.
+
+    Example:
+        >>> gated = adafilter_tf.add_gates(backbone, gate_from="stage1")
+        >>> list(list_gates(gated))
+        ['stage1_block1_conv', 'stage1_block1_shortcut_conv']
     """
     gates = {
         # The order of model.layers is not the one in which the gates are decided.
@@ -35,6 +40,16 @@ def force_gates(model: keras.Model) -> keras.Model:
     Returns:
         Model from `{"images": [B, H, W, C], "gates": {layer: [B, N]}}`, the gates named
         as in `list_gates`, to the outputs of `model`.
+
+    Example:
+        >>> gated = adafilter_tf.add_gates(backbone)
+        >>> forced = force_gates(gated)
+        >>> images = np.ones((1, 8, 8, 3))
+        >>> gates = list_gates(gated)
+        >>> frozen = {name: np.zeros((1, gates[name].shape[1])) for name in gates}
+        >>> features = forced({"images": images, "gates": frozen})
+        >>> bool(np.allclose(features, backbone(images), atol=1e-5))
+        True
     """
     gates = {
         name: keras.Input(gate.shape[1:], name=f"{name}_forced")

@@ -44,6 +44,11 @@ def add_gates(
         RunError: When a layer with weights cannot be converted (the message names it),
             when `gate_from` names no layer, or when nothing is left to gate.
         UsageError: When `GateOptions` refuses a value.
+
+    Example:
+        >>> gated = add_gates(backbone, gate_from="stage1", gate_policy="soft")
+        >>> gated.get_layer("stage1_block1_conv_gate").policy
+        'soft'
     """
     options = dataclasses.replace(options or gate_options.GateOptions(), **changes)
     backbone = inlining.inline_models(backbone)

@@ -95,6 +95,10 @@ def assign_blocks(model: keras.Model) -> dict[str, str]:
     """Returns the block of each layer, the blocks in order; see `group_blocks`.
 
     The model may call layers more than once, as gated networks call their gates.
+
+    Example:
+        >>> assign_blocks(backbone)["stage1_block1_conv"]
+        'stage1_block1'
     """
     blocks, current = {}, "stem"
     for layer in model.layers:

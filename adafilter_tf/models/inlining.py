@@ -46,7 +46,7 @@ def leave_out_penalties(model: keras.Model) -> keras.Model:
 
     A network inside of one of them stays a model inside of the result.
     """
-    acting = (layers.StartingPointPenalty, layers.BatchSpectralShrinkage)
+    acting = (layers.L2SPPenalty, layers.BatchSpectralShrinkage)
 
     def clone(layer):
         if isinstance(layer, acting) or not isinstance(layer, keras.Layer):
@@ -54,7 +54,7 @@ def leave_out_penalties(model: keras.Model) -> keras.Model:
         return type(layer).from_config(layer.get_config())
 
     def call(layer, *args, **kwargs):
-        if isinstance(layer, layers.StartingPointPenalty):
+        if isinstance(layer, layers.L2SPPenalty):
             return layer.network(*args, training=False)
         if isinstance(layer, layers.BatchSpectralShrinkage):
             return args[0]

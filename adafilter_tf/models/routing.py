@@ -34,6 +34,11 @@ def add_routing(
     Raises:
         RunError: When the backbone has no blocks, or when something outside a block
             reads another layer of it than the last one; the message names the block.
+
+    Example:
+        >>> routed = add_routing(backbone)
+        >>> list(adafilter_tf.list_gates(routed))
+        ['stage1_block1']
     """
     walk = _Walk(backbone, policy_temperature)
     images = keras.tree.map_structure(

@@ -1,4 +1,4 @@
-"""The moving average of the weights, which Keras' optimizers keep, in their place."""
+"""EMA weights: the moving average that Keras' optimizers keep, put into the model."""
 
 import contextlib
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ def averaged(model: keras.Model) -> Iterator[bool]:
 
 
 def apply_average(model: keras.Model) -> None:
-    """Gives a model its averaged weights, if its optimizer has any.
+    """Puts the EMA weights into a model, if its optimizer has any.
 
     Moving statistics of batch norms stay those of the last steps: renew them, see
     `batch_norm_statistics.renew`.

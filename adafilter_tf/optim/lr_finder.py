@@ -1,4 +1,7 @@
-"""Searches a learning rate on training images: the rate rises until the loss does."""
+"""The learning rate range test: the rate rises until the loss does.
+
+Source: Smith 2017, arXiv 1506.01186, section 3.3.
+"""
 
 import csv
 import dataclasses
@@ -13,20 +16,20 @@ from adafilter_tf import errors
 
 LOWEST, HIGHEST = 1e-6, 10.0
 _SMOOTHING = 0.9
-# The loss may rise to so many times its lowest value before the search ends.
+# The test ends when the loss exceeds its lowest value by this factor.
 _TOLERANCE = 4.0
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class RateSearch:
-    """What was found.
+class LRRangeTest:
+    """The losses of a range test, and the rates that they suggest.
 
     Attributes:
-        rates: Learning rate of the backbone at each step, [n].
-        losses: Loss of the batch of each step, [n].
+        rates: The backbone's learning rate at each step, [n].
+        losses: Loss of each step's batch, [n].
         smoothed: Their moving average, [n].
         suggestion: The rate at which the smoothed loss falls fastest.
-        lowest: The rate at which it is lowest; a little more and it rises.
+        lowest: The rate at which it is lowest; above it the loss rises.
     """
 
     rates: np.ndarray
@@ -42,7 +45,7 @@ def rising_schedule(
     """Returns rates that rise by the same factor at each step.
 
     Args:
-        learning_rate: Of this group of weights.
+        learning_rate: Peak rate of this group of weights.
         total_steps: Number of steps.
         peak: The backbone's learning rate, which rises from `LOWEST` to `HIGHEST`;
             other groups keep their ratio to it.
@@ -55,10 +58,10 @@ def rising_schedule(
 
 
 class BatchLosses(keras.callbacks.Callback):
-    """Notes the loss of each step and ends when it has risen far above its lowest.
+    """Records the loss of each step; stops when it has risen far above its lowest.
 
     Attributes:
-        losses: Of each step so far.
+        losses: The loss of each step so far.
     """
 
     def __init__(self):
@@ -67,7 +70,7 @@ class BatchLosses(keras.callbacks.Callback):
         self._sum = 0.0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Takes the batch's loss out of the running mean that Keras gives."""
+        """Recovers the batch's loss from the running mean that Keras reports."""
         new_sum = float(logs["loss"]) * (batch + 1)
         self.losses.append(new_sum - self._sum)
         self._sum = new_sum
@@ -76,15 +79,21 @@ class BatchLosses(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def evaluate_search(losses: list[float], total_steps: int) -> RateSearch:
-    """Returns what the losses of a search say.
+def evaluate_losses(losses: list[float], total_steps: int) -> LRRangeTest:
+    """Returns the range test of the losses of a training.
 
     Args:
-        losses: Of the steps that were taken, of which the last may be no number.
-        total_steps: Number of steps that were planned.
+        losses: Loss of each step that was taken; the last may not be finite.
+        total_steps: Number of planned steps.
 
     Raises:
         RunError: When the loss did not fall.
+
+    Example:
+        >>> losses = np.concatenate([np.linspace(2, 1, 50), np.linspace(1, 5, 50)])
+        >>> result = evaluate_losses(losses, total_steps=100)
+        >>> result.suggestion < result.lowest
+        True
     """
     losses = np.array(losses, np.float64)
     losses = losses[: len(losses) if np.isfinite(losses).all() else -1]
@@ -93,15 +102,17 @@ def evaluate_search(losses: list[float], total_steps: int) -> RateSearch:
     smoothed = _smooth(losses)
     if len(losses) < 3 or smoothed.argmin() < 2:
         raise errors.RunError(
-            f"The loss did not fall in {len(losses)} steps; look whether the images "
-            "and labels belong together, or give more --finder_steps."
+            f"The loss did not fall in {len(losses)} steps; check that the images "
+            "match their labels, or set more --finder_steps."
         )
     lowest = int(smoothed.argmin())
     steepest = int(np.gradient(smoothed)[: lowest + 1].argmin())
-    return RateSearch(rates, losses, smoothed, rates[steepest], rates[lowest])
+    return LRRangeTest(rates, losses, smoothed, rates[steepest], rates[lowest])
 
 
-def write_search(search: RateSearch, folder: str | os.PathLike) -> list[pathlib.Path]:
+def write_range_test(
+    test: LRRangeTest, folder: str | os.PathLike
+) -> list[pathlib.Path]:
     """Writes `learning_rates.csv` and `learning_rates.png`; returns their paths."""
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,25 +120,25 @@ def write_search(search: RateSearch, folder: str | os.PathLike) -> list[pathlib.
     with open(table, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["learning_rate", "loss", "smoothed_loss"])
-        columns = (search.rates, search.losses, search.smoothed)
+        columns = (test.rates, test.losses, test.smoothed)
         writer.writerows(np.stack(columns, axis=1).tolist())
     figure = matplotlib.figure.Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot(search.rates, search.losses, color="0.8", label="loss of the batch")
-    axes.plot(search.rates, search.smoothed, label="smoothed")
+    axes.plot(test.rates, test.losses, color="0.8", label="loss of the batch")
+    axes.plot(test.rates, test.smoothed, label="smoothed")
     axes.axvline(
-        search.suggestion,
+        test.suggestion,
         color="tab:green",
-        label=f"fastest fall {search.suggestion:.2g}",
+        label=f"fastest fall {test.suggestion:.2g}",
     )
     axes.axvline(
-        search.lowest, color="tab:red", ls=":", label=f"lowest {search.lowest:.2g}"
+        test.lowest, color="tab:red", ls=":", label=f"lowest {test.lowest:.2g}"
     )
     axes.set(
         xscale="log",
         xlabel="learning rate of the backbone",
         ylabel="training loss",
-        ylim=(0, 1.2 * search.smoothed[: len(search.smoothed) // 2 + 1].max()),
+        ylim=(0, 1.2 * test.smoothed[: len(test.smoothed) // 2 + 1].max()),
     )
     axes.legend()
     figure.savefig(plot, dpi=100)
@@ -135,7 +146,7 @@ def write_search(search: RateSearch, folder: str | os.PathLike) -> list[pathlib.
 
 
 def _smooth(losses: np.ndarray) -> np.ndarray:
-    """Returns the moving average from the start on, without its pull to 0."""
+    """Returns the moving average, corrected for its start at 0."""
     averages, average = [], 0.0
     for count, loss in enumerate(losses, 1):
         average = _SMOOTHING * average + (1 - _SMOOTHING) * loss

@@ -32,6 +32,10 @@ class OptimizerOptions:
         ema_decay: Of the moving average of the weights, an update; 0 for none.
         accumulation_steps: Steps for one update.
         layer_decay: Factor of the backbone's rate from a block to the one before it.
+
+    Example:
+        >>> OptimizerOptions(optimizer="adamw", weight_decay=0.01).learning_rate
+        0.01
     """
 
     optimizer: str = "sgd"
@@ -72,6 +76,12 @@ class GroupOptimizer(keras.optimizers.MultiOptimizer):
 
     Raises:
         UsageError: In `build`, when a layer with weights has no block.
+
+    Example:
+        >>> optimizer = create_optimizer(OptimizerOptions(), total_steps=100)
+        >>> loaded = GroupOptimizer.from_config(optimizer.get_config())
+        >>> [member.name for member in loaded.optimizers]
+        ['gates', 'head', 'backbone']
     """
 
     def __init__(
@@ -164,6 +174,12 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         schedule: Of updates.
         accumulation_steps: Steps for one update.
+
+    Example:
+        >>> steps = keras.optimizers.schedules.PiecewiseConstantDecay([1], [0.5, 0.1])
+        >>> rates = PerUpdate(steps, accumulation_steps=4)
+        >>> [round(float(rates(step)), 2) for step in (0, 7, 8)]
+        [0.5, 0.5, 0.1]
     """
 
     def __init__(
@@ -200,6 +216,11 @@ def cosine_schedule(
         learning_rate: Peak.
         options: Length of the rise; how many steps make an update.
         total_steps: Length of both, in steps.
+
+    Example:
+        >>> schedule = cosine_schedule(1.0, OptimizerOptions(), total_steps=100)
+        >>> [round(float(schedule(step)), 2) for step in (0, 5, 10, 55, 100)]
+        [0.0, 0.5, 1.0, 0.5, 0.0]
     """
     total = total_steps // options.accumulation_steps
     warmup_steps = round(options.warmup_fraction * total)
@@ -287,6 +308,13 @@ def count_steps(optimizer: keras.optimizers.Optimizer) -> int:
 
     Args:
         optimizer: That of the present stage of training.
+
+    Example:
+        >>> optimizer = create_optimizer(
+        ...     OptimizerOptions(), total_steps=100, start_step=40
+        ... )
+        >>> count_steps(optimizer)
+        40
     """
     inner = getattr(optimizer, "inner_optimizer", optimizer)
     steps = int(keras.ops.convert_to_numpy(optimizer.iterations))

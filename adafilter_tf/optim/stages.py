@@ -1,4 +1,4 @@
-"""The stages of a training: which layers train in which share of the steps."""
+"""The stages of a training: which layers train in which fraction of the steps."""
 
 import dataclasses
 from collections.abc import Callable
@@ -14,8 +14,8 @@ class Stage:
 
     Attributes:
         name: For the log.
-        fraction: Share of the steps, above 0; those of all stages sum to 1.
-        begin: Sets which layers train; called before the model is compiled anew.
+        fraction: Fraction of the steps, above 0; those of all stages sum to 1.
+        begin: Sets which layers train; called before the model is recompiled.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Stage:
 
 
 def train_all() -> tuple[Stage, ...]:
-    """Returns the one stage of a method whose `build` says what trains."""
+    """Returns the single stage of a method whose `build` sets what trains."""
     return (Stage("tune", 1.0, begin=lambda model: None),)
 
 
@@ -37,6 +37,12 @@ def list_epochs(stages: tuple[Stage, ...], epochs: int) -> list[int]:
 
     Raises:
         UsageError: When there are fewer epochs than stages.
+
+    Example:
+        >>> def begin(model):
+        ...     model.trainable = True
+        >>> list_epochs((Stage("probe", 0.25, begin), Stage("tune", 0.75, begin)), 20)
+        [5, 15]
     """
     if epochs < len(stages):
         raise errors.UsageError(

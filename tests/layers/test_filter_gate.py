@@ -117,8 +117,8 @@ def test_forced_gates_have_no_noise(policy, value):
 
 
 @pytest.mark.parametrize("noise", [-0.1, 1.1])
-def test_noise_is_a_share(noise):
-    with pytest.raises(ValueError, match=f"noise={noise}; it is a share, 0 to 1"):
+def test_noise_is_a_fraction(noise):
+    with pytest.raises(ValueError, match=f"noise={noise}"):
         layers.FilterGate("learned", noise=noise)
 
 

@@ -48,10 +48,25 @@ def test_gates_choose_between_two_plain_convolutions(options):
     assert_choice(plain, layers.GatedConv2D(6, (3, 3), **options), 6)
 
 
-@pytest.mark.parametrize("options", [{}, {"strides": (2, 2), "padding": "same"}])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"strides": (2, 2), "padding": "same"}, {"dilation_rate": (2, 2)}],
+)
 def test_gates_choose_between_two_depthwise_convolutions(options):
     plain = keras.layers.DepthwiseConv2D((3, 3), depth_multiplier=2, **options)
     assert_choice(plain, layers.GatedConv2D(8, (3, 3), depthwise=True, **options), 8)
+
+
+def test_activation_follows_the_blend():
+    """Seen under soft gates alone: relu(g * t + (1 - g) * f), of signs that differ."""
+    plain = keras.layers.Conv2D(6, (3, 3))
+    gated = layers.GatedConv2D(6, (3, 3), activation="relu")
+    images = random_images(3, 9, 9, 4)
+    frozen, tuned = both_branches(plain, gated, images)
+    gates = np.random.default_rng(2).uniform(0.2, 0.8, (3, 6)).astype("float32")
+    g = gates[:, None, None]
+    expected = np.maximum(g * tuned + (1 - g) * frozen, 0)
+    np.testing.assert_allclose(gated(images, gates), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_without_gates_both_branches_are_given():

@@ -28,6 +28,17 @@ def test_gates_choose_between_two_dense_layers(shape, options):
     assert np.abs(frozen - tuned).max() > 0.1
 
 
+def test_activation_follows_the_blend():
+    """Seen under soft gates alone: relu(g * t + (1 - g) * f), of signs that differ."""
+    gated = layers.GatedDense(7, activation="relu")
+    pair = make_pair(keras.layers.Dense(7), gated, (3, 4))
+    inputs = random_images(3, 4)
+    frozen, tuned = (np.array(layer(inputs)) for layer in pair)
+    gates = np.random.default_rng(2).uniform(0.2, 0.8, (3, 7)).astype("float32")
+    expected = np.maximum(gates * tuned + (1 - gates) * frozen, 0)
+    np.testing.assert_allclose(gated(inputs, gates), expected, rtol=1e-5, atol=1e-5)
+
+
 def test_without_gates_both_branches_are_given_without_activation():
     gated = layers.GatedDense(7, activation="relu")
     pair = make_pair(keras.layers.Dense(7), gated, (2, 3, 3, 4))

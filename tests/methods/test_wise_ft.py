@@ -16,13 +16,13 @@ def model():
 PROBED = [np.zeros((2, 1), "float32"), np.full((1,), 10.0, "float32")]
 
 
-def test_weights_are_a_share_of_the_way_from_probed_to_tuned(model):
+def test_weights_are_a_fraction_of_the_way_from_probed_to_tuned(model):
     """Best at a kernel of 3, that is at three tenths of the way."""
 
     def measure():
         return {"accuracy": -abs(float(model.get_weights()[0][0, 0]) - 3), "loss": 1}
 
-    assert wise_ft.finish(model, [PROBED], measure, list) == {"tuned_share": 0.3}
+    assert wise_ft.finish(model, [PROBED], measure, list) == {"alpha": 0.3}
     kernel, bias = model.get_weights()
     np.testing.assert_allclose(kernel, 3.0, rtol=1e-6)
     np.testing.assert_allclose(bias, 13.0, rtol=1e-6)
@@ -32,7 +32,7 @@ def test_lower_loss_decides_between_equal_accuracies(model):
     def measure():
         return {"accuracy": 0.5, "loss": abs(float(model.get_weights()[1][0]) - 18)}
 
-    assert wise_ft.finish(model, [PROBED], measure, list) == {"tuned_share": 0.8}
+    assert wise_ft.finish(model, [PROBED], measure, list) == {"alpha": 0.8}
 
 
 def test_integers_are_kept():
@@ -49,12 +49,12 @@ def test_integers_are_kept():
         return {"accuracy": float(len(seen) == 4), "loss": 1.0}
 
     probed = [np.ones_like(value) for value in tuned]
-    assert wise_ft.finish(model, [probed], measure, list) == {"tuned_share": 0.3}
+    assert wise_ft.finish(model, [probed], measure, list) == {"alpha": 0.3}
     assert (seen, int(count)) == (11 * [6], 6)
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0])
-def test_ends_of_the_way_are_the_probed_and_the_tuned_network(share):
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_ends_of_the_way_are_the_probed_and_the_tuned_network(alpha):
     """Through both stages of a training, moving statistics included."""
     images = random_images(4, 8, 8, 3, seed=2)
     model = wise_ft.build(tiny_resnet(), 3)
@@ -68,11 +68,11 @@ def test_ends_of_the_way_are_the_probed_and_the_tuned_network(share):
     def measure():
         tuned = np.array_equal(model(images), logits[1])
         probed = np.array_equal(model(images), logits[0])
-        return {"accuracy": float(tuned if share else probed), "loss": 1.0}
+        return {"accuracy": float(tuned if alpha else probed), "loss": 1.0}
 
     found = wise_ft.finish(model, ends[:1], measure, list)
-    assert found == {"tuned_share": share}
-    assert np.array_equal(model(images), logits[int(share)])
+    assert found == {"alpha": alpha}
+    assert np.array_equal(model(images), logits[int(alpha)])
 
 
 def test_statistics_are_renewed_before_each_measurement_but_the_probe(model):

@@ -18,11 +18,11 @@ def test_rates_rise_by_the_same_factor_and_keep_their_ratio():
 def test_suggestion_lies_where_the_loss_falls(tmp_path):
     steps = 71  # a factor of 10 each ten steps
     losses = [3.0] * 30 + list(np.linspace(3, 1, 10)) + [1.0] * 15 + [5.0] * 5
-    search = lr_finder.evaluate_search([*losses, float("nan")], steps)
+    search = lr_finder.evaluate_losses([*losses, float("nan")], steps)
     assert len(search.rates) == len(losses)
     assert 1e-3 < search.suggestion <= 1e-2
     assert 1e-2 < search.lowest < 1
-    table, plot = lr_finder.write_search(search, tmp_path / "new")
+    table, plot = lr_finder.write_range_test(search, tmp_path / "new")
     rows = list(csv.DictReader(table.open()))
     np.testing.assert_allclose([float(row["loss"]) for row in rows], losses)
     assert float(rows[10]["learning_rate"]) == pytest.approx(1e-5)
@@ -31,7 +31,7 @@ def test_suggestion_lies_where_the_loss_falls(tmp_path):
 
 def test_loss_that_only_rises_is_an_error():
     with pytest.raises(errors.RunError, match="did not fall in 20 steps"):
-        lr_finder.evaluate_search(list(range(1, 21)), 100)
+        lr_finder.evaluate_losses(list(range(1, 21)), 100)
 
 
 def test_search_ends_when_the_loss_has_risen():

@@ -57,8 +57,8 @@ def run() -> None:
         total_steps=steps,
     )
     model.fit(batches, verbose=2, shuffle=False, callbacks=[losses])
-    search = lr_finder.evaluate_search(losses.losses, steps)
-    paths = lr_finder.write_search(search, folder)
+    search = lr_finder.evaluate_losses(losses.losses, steps)
+    paths = lr_finder.write_range_test(search, folder)
     ratio = FLAGS.head_learning_rate / FLAGS.learning_rate
     print(
         f"The loss falls fastest at --learning_rate={search.suggestion:.2g} "

@@ -63,7 +63,7 @@ def test_every_method_folds(method):
     assert not kinds & {
         keras.layers.BatchNormalization,
         layers.GatedBatchNormalization,
-        layers.StartingPointPenalty,
+        layers.L2SPPenalty,
         layers.BatchSpectralShrinkage,
     }
 

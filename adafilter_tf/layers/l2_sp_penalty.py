@@ -1,4 +1,4 @@
-"""A network that is pulled to the weights from which it started."""
+"""L2-SP: a penalty on the distance of a network from its initial weights."""
 
 import functools
 
@@ -6,19 +6,20 @@ import keras
 from keras import ops
 
 
-@keras.saving.register_keras_serializable("adafilter_tf")
-class StartingPointPenalty(keras.layers.Layer):
-    """Calls a network and, in training, adds its distance from the start to the loss.
+# The name in the files of saved models.
+@keras.saving.register_keras_serializable("adafilter_tf", name="StartingPointPenalty")
+class L2SPPenalty(keras.layers.Layer):
+    """Calls a network and penalises its distance from its initial weights.
 
-    With w the network's kernels and w0 their values when the layer was made:
+    With w the network's kernels and w0 their values when the layer was created:
 
         penalty = strength / 2 * sum of (w - w0) ** 2
 
-    Source: Li, Grandvalet and Davoine 2018, arXiv 1802.01483, L2-SP. The values w0 are
-    saved and loaded with the layer, but they are none of its weights.
+    Source: Li, Grandvalet and Davoine 2018, arXiv 1802.01483. The values w0 are saved
+    and loaded with the layer, but are not among its weights.
 
-    The layer itself computes in float32 under every dtype policy, as half precision
-    would round a small distance away; the network keeps its own policy.
+    The layer computes in float32 under every dtype policy, because half precision would
+    round small distances to zero; the network keeps its own policy.
 
     Call arguments:
         images: Input of the network.
@@ -30,14 +31,22 @@ class StartingPointPenalty(keras.layers.Layer):
     Args:
         network: Functional model.
         strength: Weight of the penalty, not negative.
-        dtype: Of the penalty.
+        dtype: The penalty's.
+
+    Example:
+        >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        >>> layer = L2SPPenalty(network, strength=0.5)
+        >>> _ = network.layers[-1].kernel.assign_add([[2.0], [0.0]])
+        >>> _ = layer(np.ones((1, 2)), training=True)
+        >>> float(layer.losses[0])  # 0.5 / 2 * 2 ** 2
+        1.0
     """
 
     def __init__(self, network, strength=0.01, dtype="float32", **kwargs):
         super().__init__(dtype=dtype, **kwargs)
         self.network = network
         self.strength = strength
-        # Keras does not look for weights in an object of a class that it does not know.
+        # Keras does not track weights in an object of a class that it does not know.
         self._start = _Values(self._list_kernels())
 
     def call(self, images, training=None):
@@ -94,7 +103,7 @@ class _Values:
     def __init__(self, sources):
         self.variables = tuple(
             keras.Variable(
-                # A function, so that a model can be looked at before it has memory.
+                # A function, so that a model can be inspected before it has memory.
                 functools.partial(_copy, source),
                 shape=source.shape,
                 trainable=False,

@@ -23,7 +23,7 @@ def move(network):
 def test_penalty_is_the_kernels_squared_distance_in_float32(policy):
     """The distance is below half precision's resolution of the kernels."""
     keras.config.set_dtype_policy(policy)
-    layer = layers.StartingPointPenalty(tiny_resnet(), strength=0.3)
+    layer = layers.L2SPPenalty(tiny_resnet(), strength=0.3)
     squared = move(layer.network)
     # Inside of a model of half precision, as in a training.
     images = keras.Input(IMAGES.shape[1:])
@@ -39,13 +39,13 @@ def test_output_is_the_networks(policy):
     keras.config.set_dtype_policy(policy)
     network = tiny_resnet()
     expected = network(IMAGES)
-    output = layers.StartingPointPenalty(network)(IMAGES)
+    output = layers.L2SPPenalty(network)(IMAGES)
     assert output.dtype == expected.dtype
     assert np.array_equal(output, expected)
 
 
 def test_there_is_no_penalty_outside_of_training():
-    layer = layers.StartingPointPenalty(tiny_resnet())
+    layer = layers.L2SPPenalty(tiny_resnet())
     layer(IMAGES, training=False)
     assert layer.losses == []
 
@@ -53,7 +53,7 @@ def test_there_is_no_penalty_outside_of_training():
 def test_gradient_is_the_strength_times_the_change():
     tf = pytest.importorskip("tensorflow")
     network = tiny_resnet()
-    layer = layers.StartingPointPenalty(network, strength=0.3)
+    layer = layers.L2SPPenalty(network, strength=0.3)
     kernel = network.get_layer("stem_conv").kernel
     start = kernel.numpy()
     kernel.assign(start + 0.5)
@@ -66,7 +66,7 @@ def test_gradient_is_the_strength_times_the_change():
 
 def test_starting_point_is_in_no_list_of_weights():
     network = tiny_resnet()
-    layer = layers.StartingPointPenalty(network)
+    layer = layers.L2SPPenalty(network)
     for name in ("weights", "variables", "trainable_variables"):
         assert [v.path for v in getattr(layer, name)] == [
             v.path for v in getattr(network, name)
