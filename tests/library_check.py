@@ -180,8 +180,8 @@ def main() -> None:
             name: train(name, backbone)
             for name in ("adafilter", "fine_tuning", "spottune", "lora")
         },
-        "kept": keep_trained(backbone),
-        "average": train_with_average(backbone),
+        "kept": keep_trained(build_backbone()),
+        "average": train_with_average(build_backbone()),
     }
     print(json.dumps(found))
 
