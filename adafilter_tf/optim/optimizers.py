@@ -1,5 +1,6 @@
 """The optimizer: backbone, head and gates each have their own."""
 
+import copy
 import dataclasses
 import re
 import warnings
@@ -10,9 +11,9 @@ import keras
 from adafilter_tf import errors
 
 OPTIMIZERS = ("sgd", "adamw")
-# The paths of the weights that choose, and of the head's.
-_GATES = "(recurrent_gate|feedforward_gate|policy_network)/.*"
-_HEAD = "head/.*"
+# Paths of the weights of gates and head, also inside a model of the user's.
+_GATES = "(.*/)?(recurrent_gate|feedforward_gate|policy_network)/.*"
+_HEAD = "(.*/)?head/.*"
 # By their names; Keras gives the factors of ConvNeXt's layer scale none of their own.
 _UNDECAYED = ["bias", "gamma", "beta", r"\bvariable(_\d+)?(:0)?$"]
 
@@ -136,8 +137,9 @@ class GroupOptimizer(keras.optimizers.MultiOptimizer):
     def from_config(cls, config, custom_objects=None):
         """Returns the optimizer of a configuration, without its state."""
         members = {
+            # Keras' optimizers change the configuration that they are made from.
             name: keras.saving.deserialize_keras_object(
-                member, custom_objects=custom_objects
+                copy.deepcopy(member), custom_objects=custom_objects
             )
             for name, member in config["members"].items()
         }
@@ -156,13 +158,13 @@ def _map_weights(members, blocks) -> Callable:
         for group, pattern in (("gates", _GATES), ("head", _HEAD)):
             if re.fullmatch(pattern, variable.path):
                 return members[group]
-        layer = variable.path.split("/")[0]
-        if layer not in blocks:
-            raise errors.UsageError(
-                f"Received blocks without the layer {layer!r}, whose weights train; "
-                "pass the blocks of all layers of this model."
-            )
-        return members[blocks[layer]]
+        for layer in variable.path.split("/"):
+            if layer in blocks:
+                return members[blocks[layer]]
+        raise errors.UsageError(
+            f"Received blocks in which no layer of the weight {variable.path} is "
+            "named; pass the blocks of all layers of this model."
+        )
 
     return choose
 

@@ -109,8 +109,23 @@ def test_layer_that_no_block_holds_is_named():
         blocks={"one": "stem", "two": "block1"},
     )
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, name="three")])
-    with pytest.raises(errors.UsageError, match="without the layer 'three'"):
+    with pytest.raises(
+        errors.UsageError, match="no layer of the weight .*three/kernel"
+    ):
         optimizer.build(model.trainable_variables)
+
+
+def test_groups_are_found_inside_a_model_of_the_user():
+    gated = adafilter.build(tiny_resnet(), 3)
+    images = keras.Input((8, 8, 3))
+    model = keras.Sequential([images, keras.layers.Rescaling(2.0), gated])
+    optimizer = optimizers.create_optimizer(OPTIONS, total_steps=100)
+    optimizer.build(model.trainable_variables)
+    for name, layer in (("gates", "recurrent_gate/"), ("head", "head/")):
+        paths = [v.path for v in member(optimizer, name)._trainable_variables]
+        assert len(paths) == len(
+            [w for w in model.trainable_variables if layer in w.path]
+        )
 
 
 def test_model_without_a_head_is_warned_of():
