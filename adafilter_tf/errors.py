@@ -1,4 +1,4 @@
-"""The errors that a user can meet: one line each, with an exit code."""
+"""Errors that a user can cause: one line each, with an exit code."""
 
 import errno
 
@@ -8,7 +8,7 @@ class RunError(ValueError):
 
     The message is one line: what was received, what is allowed, how to fix it. The
     command line prints it without a traceback and exits with `exit_code`. Any other
-    exception is a defect of ours and keeps its traceback.
+    exception is a defect of this package and keeps its traceback.
     """
 
     exit_code = 1
@@ -19,7 +19,7 @@ class NonFiniteError(RunError):
 
 
 class Preempted(RunError):
-    """A run that was asked to end and has saved where it stands."""
+    """A run that SIGTERM or SIGINT stopped after it saved a checkpoint."""
 
     exit_code = 75  # EX_TEMPFAIL of sysexits.h: the same command resumes
 

@@ -8,7 +8,7 @@ import keras
 
 @contextlib.contextmanager
 def averaged(model: keras.Model) -> Iterator[bool]:
-    """Gives a model its averaged weights within the context, if its optimizer has any.
+    """Puts the EMA weights into a model within the context, if its optimizer has any.
 
     Yields whether it has any. Afterwards its own are back, bit by bit.
     `keras.callbacks.SwapEMAWeights` exchanges them by sums, whose rounding a resumed

@@ -7,6 +7,7 @@ import csv
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 
 import keras
 import matplotlib.figure
@@ -79,7 +80,7 @@ class BatchLosses(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-def evaluate_losses(losses: list[float], total_steps: int) -> LRRangeTest:
+def evaluate_losses(losses: Sequence[float], total_steps: int) -> LRRangeTest:
     """Returns the range test of the losses of a training.
 
     Args:
@@ -92,22 +93,22 @@ def evaluate_losses(losses: list[float], total_steps: int) -> LRRangeTest:
     Example:
         >>> losses = np.concatenate([np.linspace(2, 1, 50), np.linspace(1, 5, 50)])
         >>> result = evaluate_losses(losses, total_steps=100)
-        >>> result.suggestion < result.lowest
+        >>> bool(result.suggestion < result.lowest)
         True
     """
-    losses = np.array(losses, np.float64)
-    losses = losses[: len(losses) if np.isfinite(losses).all() else -1]
-    exponents = np.arange(len(losses)) / max(1, total_steps - 1)
+    finite = np.array(losses, np.float64)
+    finite = finite[: len(finite) if np.isfinite(finite).all() else -1]
+    exponents = np.arange(len(finite)) / max(1, total_steps - 1)
     rates = LOWEST * (HIGHEST / LOWEST) ** exponents
-    smoothed = _smooth(losses)
-    if len(losses) < 3 or smoothed.argmin() < 2:
+    smoothed = _smooth(finite)
+    if len(finite) < 3 or smoothed.argmin() < 2:
         raise errors.RunError(
-            f"The loss did not fall in {len(losses)} steps; check that the images "
+            f"The loss did not fall in {len(finite)} steps; check that the images "
             "match their labels, or set more --finder_steps."
         )
     lowest = int(smoothed.argmin())
     steepest = int(np.gradient(smoothed)[: lowest + 1].argmin())
-    return LRRangeTest(rates, losses, smoothed, rates[steepest], rates[lowest])
+    return LRRangeTest(rates, finite, smoothed, rates[steepest], rates[lowest])
 
 
 def write_range_test(

@@ -49,7 +49,7 @@ def list_epochs(stages: tuple[Stage, ...], epochs: int) -> list[int]:
             f"Received --epochs={epochs} for the {len(stages)} stages "
             f"{', '.join(stage.name for stage in stages)}; each needs one at least."
         )
-    counts = []
+    counts: list[int] = []
     for index, stage in enumerate(stages):
         later = len(stages) - 1 - index
         left = epochs - sum(counts)
