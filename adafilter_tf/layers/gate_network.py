@@ -28,7 +28,7 @@ class GateNetwork(keras.layers.Layer):
     Example:
         >>> network = GateNetwork(["conv"], channels=[3], filters=[8], units=4)
         >>> network.build((None, 6, 6, 3))
-        >>> features = network.embed(np.zeros((2, 6, 6, 3)), step=0)
+        >>> features = network.embed(np.zeros((2, 6, 6, 3), "float32"), step=0)
         >>> tuple(network.decide(features, step=0).shape)
         (2, 8)
     """

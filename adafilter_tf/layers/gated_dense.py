@@ -34,7 +34,8 @@ class GatedDense(keras.layers.Layer):
     Example:
         >>> layer = GatedDense(2)
         >>> layer.build((None, 1))
-        >>> layer.set_weights([[[1.0, 2.0]], [[10.0, 20.0]], [0.0, 0.0], [0.0, 0.0]])
+        >>> _ = layer.frozen_kernel.assign([[1.0, 2.0]])
+        >>> _ = layer.tuned_kernel.assign([[10.0, 20.0]])
         >>> outputs = layer(np.ones((1, 1)), np.array([[1.0, 0.0]]))
         >>> keras.ops.convert_to_numpy(outputs).tolist()  # tuned, frozen
         [[10.0, 2.0]]

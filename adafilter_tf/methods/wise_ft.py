@@ -39,7 +39,7 @@ def finish(
 
     Example:
         >>> model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-        >>> model.set_weights([[[1.0]], [0.0]])
+        >>> model.set_weights([np.ones((1, 1)), np.zeros(1)])
         >>> probed = [np.zeros((1, 1)), np.zeros(1)]
         >>> def measure():  # best half-way
         ...     distance = abs(float(model.get_weights()[0][0, 0]) - 0.5)

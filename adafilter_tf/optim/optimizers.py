@@ -51,7 +51,12 @@ class OptimizerOptions:
 
 
 def scale_rates(options: OptimizerOptions, factor: float) -> OptimizerOptions:
-    """Returns the options with all learning rates multiplied by a factor."""
+    """Returns the options with all learning rates multiplied by a factor.
+
+    Example:
+        >>> scale_rates(OptimizerOptions(learning_rate=0.5), 2.0).learning_rate
+        1.0
+    """
     rates = ("learning_rate", "head_learning_rate", "gate_learning_rate")
     scaled = {name: factor * getattr(options, name) for name in rates}
     return dataclasses.replace(options, **scaled)
