@@ -2,7 +2,8 @@ import keras
 import numpy as np
 
 from adafilter_tf import training
-from adafilter_tf.data import augmentation
+from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import fine_tuning
 from adafilter_tf.optim import optimizers, stages
 from tests.conftest import tiny_resnet
@@ -25,14 +26,12 @@ def test_training_without_early_stopping_ends_with_the_average(few_digits):
     kernels = Kernels()
     training.fit(
         model,
-        few_digits,
+        pipeline.TrainingInput(few_digits, ImageSpec(8, 1, 1.0), seed=3),
         training.TrainingPlan(
             stages.train_all(), optimizers.OptimizerOptions(ema_decay=0.75)
         ),
         score=None,
-        image_options={"image_size": 8, "channels": 1, "crop_fraction": 1.0},
-        options=training.TrainingOptions(2, 2, 8, seed=3, cache="none", log_every=50),
-        augmentation=augmentation.Augmentation(),
+        options=training.TrainingOptions(2, 2, 8, log_every=50),
         callbacks=[kernels],
         quiet=True,
     )
