@@ -91,7 +91,7 @@ def test_run_leaves_everything_that_it_promises(finished):
     # Plain lines, as nobody watches: no bar that redraws itself.
     assert "\x08" not in process.stdout
     assert f"SavedModel   {folder / 'export' / '1'}" in process.stdout
-    assert f"tensorboard --logdir={folder}" in process.stdout
+    assert f"tensorboard --logdir={folder.parent}\n" in process.stdout
 
 
 def test_written_split_holds_every_image_once(finished):

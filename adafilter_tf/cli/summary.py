@@ -1,6 +1,7 @@
 """The summary of a finished run on standard output."""
 
 import os
+import pathlib
 from collections.abc import Mapping, Sequence
 
 from adafilter_tf.runs import run_dir
@@ -40,7 +41,14 @@ def summarize(
         lines.append(line)
     lines += [
         f"Metrics      {folder.metrics}",
-        f"TensorBoard  tensorboard --logdir={folder.root}",
+        # The parent: TensorBoard then shows each run by its name.
+        f"TensorBoard  tensorboard --logdir={_log_dir(folder)}",
         *(f"{_TITLES.get(name, name):<12} {path}" for name, path in exports.items()),
     ]
     return "\n".join(lines)
+
+
+def _log_dir(folder: run_dir.RunDir) -> pathlib.Path:
+    parent = folder.root.parent
+    # Not the whole current folder for an --output_dir without a parent.
+    return folder.root if parent == pathlib.Path() else parent

@@ -238,8 +238,8 @@ def _measure_gates(gates, start, labels) -> dict[str, float | None]:
     return {
         "tuned_fraction": statistics.tuned_fraction,
         "image_dependent_fraction": statistics.image_dependent_fraction,
-        "moved_fraction": statistics.moved_fraction,
-        "class_information": gate_statistics.class_information(gates, labels),
+        "moved_fraction": statistics.changed_fraction,
+        "class_information": gate_statistics.class_mutual_information(gates, labels),
     }
 
 

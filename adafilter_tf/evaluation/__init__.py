@@ -1,15 +1,15 @@
-"""What a trained model gets right, and what its gates do."""
+"""Evaluation of a trained model and of its gates."""
 
 from adafilter_tf.evaluation.scoring import (
     Outputs,
+    compute_metrics,
     create_predictor,
     create_scorer,
-    measure,
 )
 
 __all__ = [
     "Outputs",
     "create_predictor",
     "create_scorer",
-    "measure",
+    "compute_metrics",
 ]

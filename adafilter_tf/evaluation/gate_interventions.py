@@ -1,6 +1,6 @@
-"""What an image's choice is worth: the accuracy under other gates than its own."""
+"""Gate interventions: the accuracy under other gates than each image's own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -15,15 +15,15 @@ Gates = Mapping[str, np.ndarray]
 
 
 def replace_gates(gates: Gates, seed: int = 0) -> dict[str, dict[str, np.ndarray]]:
-    """Returns gates to put in the place of the images' own, by what they are.
+    """Returns interventions by name: gates that replace those of each image.
 
     - `shuffled`: those of another image, the same for all layers;
     - `mean`: the average over the images, which blends where they differ;
     - `majority`: what most of the images choose, one network for all of them;
     - `all_tuned` and `all_frozen`: 1 and 0.
 
-    Where `shuffled` and `majority` are as good as the images' own, nothing is gained by
-    choosing image by image.
+    Where `shuffled` and `majority` are as accurate as each image's own gates, choosing
+    per image gains nothing.
 
     Args:
         gates: Layer name to [n, N], 1 = tuned, 0 = frozen.
@@ -35,7 +35,7 @@ def replace_gates(gates: Gates, seed: int = 0) -> dict[str, dict[str, np.ndarray
     def repeat_mean(gate):
         return np.repeat(gate.mean(axis=0, dtype=np.float32, keepdims=True), count, 0)
 
-    changes = {
+    changes: dict[str, Callable[[np.ndarray], np.ndarray]] = {
         "shuffled": lambda gate: gate[order],
         "mean": repeat_mean,
         "majority": lambda gate: (repeat_mean(gate) > 0.5).astype(np.float32),

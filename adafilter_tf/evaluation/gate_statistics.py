@@ -1,9 +1,10 @@
-"""How a gated network chooses: numbers over the gates of a set of images."""
+"""Statistics over the gates of a set of images."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 Gates = Mapping[str, np.ndarray]
@@ -15,7 +16,7 @@ Soft gates lie between the two.
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class GateStatistics:
-    """What the gates of `num_images` images choose.
+    """Statistics over the gates of `num_images` images.
 
     Every filter weighs the same in the overall figures, so a layer of 512 filters
     counts eight times as much as one of 64.
@@ -31,7 +32,7 @@ class GateStatistics:
             images: the method's point. Always 0 when B is 1.
         collapsed_layers: layer -> 0 or 1 for each layer in which every filter has
             exactly that gate for every image.
-        moved_fraction: share of (image, filter) choices, soft gates rounded at 0.5,
+        changed_fraction: share of (image, filter) choices, soft gates rounded at 0.5,
             that differ from the reference gates; None without a reference.
     """
 
@@ -41,11 +42,11 @@ class GateStatistics:
     tuned_frequencies: dict[str, np.ndarray]
     image_dependent_fraction: float
     collapsed_layers: dict[str, int]
-    moved_fraction: float | None
+    changed_fraction: float | None
 
 
 def gate_statistics(gates: Gates, reference: Gates | None = None) -> GateStatistics:
-    """Counts the choices in `gates`, and how many of them left `reference`.
+    """Counts the choices in `gates`, and how many of them differ from `reference`.
 
     Args:
         gates: layer -> [B, N], values in [0, 1] of any dtype, in network order.
@@ -59,7 +60,8 @@ def gate_statistics(gates: Gates, reference: Gates | None = None) -> GateStatist
     """
     num_images = _checked_batch_size(gates)
     frequencies = {
-        name: np.mean(gate, axis=0, dtype=np.float64) for name, gate in gates.items()
+        name: np.asarray(np.mean(gate, axis=0, dtype=np.float64))
+        for name, gate in gates.items()
     }
     every_filter = np.concatenate(list(frequencies.values()))
     image_dependent = [np.any(gate != gate[:1], axis=0) for gate in gates.values()]
@@ -76,39 +78,58 @@ def gate_statistics(gates: Gates, reference: Gates | None = None) -> GateStatist
             for name, frequency in frequencies.items()
             if np.all(frequency == 0) or np.all(frequency == 1)
         },
-        moved_fraction=None if reference is None else _moved(gates, reference),
+        changed_fraction=None
+        if reference is None
+        else _changed_fraction(gates, reference),
     )
 
 
-def class_information(gates: Gates, labels: Sequence[int], seed: int = 0) -> float:
-    """Returns how much a filter's gate says about the class, in bits.
+def class_mutual_information(
+    gates: Gates, labels: npt.ArrayLike, seed: int = 0
+) -> float:
+    """Returns the mutual information between gate and class, in bits per filter.
 
-    The mutual information between the class and the gate, rounded at 0.5, in the mean
-    over filters: 0 for gates that do not depend on the class, at most 1. Few images
-    make chance look like information, so what shuffled labels give is subtracted; the
-    result may be a little below 0.
+    I(gate; class) of each gate, rounded at 0.5, averaged over filters: 0 for gates that
+    do not depend on the class, at most 1. A small sample biases the estimate upwards,
+    so the value under shuffled labels is subtracted; the result may be slightly
+    negative.
+
+    Example:
+        >>> import numpy as np
+        >>> gates = {"conv": np.array([[0, 1], [1, 1]] * 500)}
+        >>> round(class_mutual_information(gates, [0, 1] * 500), 1)
+        0.5
 
     Args:
         gates: layer -> [B, N].
         labels: B class indices.
         seed: of the shuffling.
     """
-    labels = np.asarray(labels)
+    classes = np.asarray(labels)
     chosen = np.concatenate([np.asarray(gate) > 0.5 for gate in gates.values()], axis=1)
-    shuffled = np.random.default_rng(seed).permutation(labels)
-    return _information(chosen, labels) - _information(chosen, shuffled)
+    shuffled = np.random.default_rng(seed).permutation(classes)
+    return _information(chosen, classes) - _information(chosen, shuffled)
 
 
 def _information(chosen: np.ndarray, labels: np.ndarray) -> float:
-    """The mean over the columns of `chosen`, bool [B, N], in bits."""
+    """Returns the mean over the columns of `chosen`, bool [B, N], in bits."""
     classes, counts = np.unique(labels, return_counts=True)
     frequencies = np.stack([chosen[labels == of].mean(axis=0) for of in classes])
-    within = np.average(_entropy(frequencies), axis=0, weights=counts)
-    return float(np.mean(_entropy(chosen.mean(axis=0)) - within))
+    within = np.average(binary_entropy(frequencies), axis=0, weights=counts)
+    return float(np.mean(binary_entropy(chosen.mean(axis=0)) - within))
 
 
-def _entropy(frequency: np.ndarray) -> np.ndarray:
-    """Of a choice between two, in bits."""
+def binary_entropy(frequency: np.ndarray) -> np.ndarray:
+    """Returns the entropy of a choice between two, in bits.
+
+    Args:
+        frequency: Of one of the two, 0..1, of any shape.
+
+    Example:
+        >>> import numpy as np
+        >>> binary_entropy(np.array([0.0, 0.5])).tolist()
+        [0.0, 1.0]
+    """
     return (special.entr(frequency) + special.entr(1 - frequency)) / np.log(2)
 
 
@@ -126,7 +147,7 @@ def _checked_batch_size(gates: Gates) -> int:
             "same number of images B >= 1 and N >= 1 filters."
         )
     for name, gate in gates.items():
-        # So written, NaN is refused, too.
+        # Written so that NaN is refused, too.
         if not np.all((np.asarray(gate) >= 0) & (np.asarray(gate) <= 1)):
             raise ValueError(
                 f"Received gates of layer {name!r} with values from {np.min(gate)} to "
@@ -135,7 +156,7 @@ def _checked_batch_size(gates: Gates) -> int:
     return next(iter(shapes.values()))[0]
 
 
-def _moved(gates: Gates, reference: Gates) -> float:
+def _changed_fraction(gates: Gates, reference: Gates) -> float:
     shapes = {name: np.shape(gate) for name, gate in gates.items()}
     reference_shapes = {name: np.shape(gate) for name, gate in reference.items()}
     if shapes != reference_shapes:
@@ -143,10 +164,10 @@ def _moved(gates: Gates, reference: Gates) -> float:
             f"Received reference gates of shapes {reference_shapes} for gates of "
             f"shapes {shapes}; both must hold the same images and layers."
         )
-    moved = sum(
+    changed = sum(
         np.count_nonzero(
             (np.asarray(gate) > 0.5) != (np.asarray(reference[name]) > 0.5)
         )
         for name, gate in gates.items()
     )
-    return moved / sum(np.size(gate) for gate in gates.values())
+    return changed / sum(np.size(gate) for gate in gates.values())

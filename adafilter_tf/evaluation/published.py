@@ -20,7 +20,7 @@ _BACKBONE = re.compile(r"resnet(50|101|152)(v2)?")
 def describe_shortfall(
     dataset: str, backbone: str, accuracy: float, *, weights: str, frozen: bool
 ) -> str | None:
-    """Says that an accuracy is far below what was published for such a run.
+    """Returns a warning if an accuracy is far below the published one.
 
     Args:
         dataset: Value of `--dataset`; a folder counts by its last name.
@@ -30,7 +30,7 @@ def describe_shortfall(
         frozen: Whether only the head was trained.
 
     Returns:
-        The warning; None if there is nothing to say.
+        The warning; None if the accuracy is near the published one or none is known.
     """
     name = (
         re.sub(r"^(tfds|folder):|:[\d.]+$", "", dataset).rstrip("/").rpartition("/")[2]

@@ -7,6 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
+import numpy.typing as npt
+from scipy import special
 
 from adafilter_tf import distribution
 from adafilter_tf.data import pipeline
@@ -16,7 +18,7 @@ from adafilter_tf.models import gate_io
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Outputs:
-    """What a model gave for a list of images.
+    """The outputs of a model for a list of images.
 
     Attributes:
         logits: [n, K] float32.
@@ -86,7 +88,26 @@ def create_predictor(
     return predict
 
 
-def measure(logits: np.ndarray, labels: Sequence[int]) -> dict[str, float]:
+def count_confusions(
+    labels: npt.ArrayLike, predictions: npt.ArrayLike, num_classes: int
+) -> np.ndarray:
+    """Returns the confusion matrix, int64 [K, K], by true and predicted class.
+
+    Args:
+        labels: n class indices.
+        predictions: n class indices.
+        num_classes: K.
+
+    Example:
+        >>> count_confusions([0, 0, 1], [0, 1, 1], 2).tolist()
+        [[1, 1], [0, 1]]
+    """
+    counts = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)
+    return counts
+
+
+def compute_metrics(logits: npt.ArrayLike, labels: npt.ArrayLike) -> dict[str, float]:
     """Returns the metrics of a classification.
 
     Args:
@@ -96,16 +117,19 @@ def measure(logits: np.ndarray, labels: Sequence[int]) -> dict[str, float]:
     Returns:
         `examples` n, `accuracy`, `mean_per_class_accuracy` over the classes that have
         examples, and `loss`, the mean cross-entropy in nats.
+
+    Example:
+        >>> compute_metrics([[2.0, 0.0], [0.0, 1.0], [3.0, 0.0]], [0, 1, 1])["accuracy"]
+        0.6666666666666666
     """
-    labels = np.asarray(labels)
+    classes = np.asarray(labels)
     logits = np.asarray(logits, np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_normalizer = np.log(np.exp(shifted).sum(axis=1))
-    losses = log_normalizer - shifted[np.arange(len(labels)), labels]
-    correct = logits.argmax(axis=1) == labels
-    per_class = [correct[labels == label].mean() for label in np.unique(labels)]
+    log_probabilities = special.log_softmax(logits, axis=1)
+    losses = -log_probabilities[np.arange(len(classes)), classes]
+    correct = logits.argmax(axis=1) == classes
+    per_class = [correct[classes == label].mean() for label in np.unique(classes)]
     return {
-        "examples": len(labels),
+        "examples": len(classes),
         "accuracy": float(correct.mean()),
         "mean_per_class_accuracy": float(np.mean(per_class)),
         "loss": float(losses.mean()),

@@ -48,7 +48,7 @@ _CHOICE = (
     "with others in their place: another image's; the mean over the images; what most "
     "of them choose; all tuned; all frozen. Gates on the validation images: share that "
     "is tuned; share of filters whose gate depends on the image; share of choices that "
-    "left their start; information between a gate and the class."
+    "differ from initialization; information between a gate and the class."
 )
 
 

@@ -263,7 +263,7 @@ def fit(
 
     def measure() -> dict:
         held_out = data.splits.validation
-        return evaluation.measure(score(held_out.paths).logits, held_out.labels)
+        return evaluation.compute_metrics(score(held_out.paths).logits, held_out.labels)
 
     renew = renewal.renew if renewal else lambda: None
     return {**found, **plan.finish(model, ends, measure, renew)}
@@ -417,7 +417,7 @@ def measure_outputs(
     """Returns the metrics of a split that was scored; see `measure_split`."""
     metrics = {
         f"{split}_{name}": value
-        for name, value in evaluation.measure(outputs.logits, labels).items()
+        for name, value in evaluation.compute_metrics(outputs.logits, labels).items()
     }
     if outputs.gates and split == "test" and np.isfinite(metrics["test_loss"]):
         statistics = gate_statistics.gate_statistics(outputs.gates)

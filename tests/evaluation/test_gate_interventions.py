@@ -62,7 +62,7 @@ def test_accuracies_are_those_of_networks_with_such_gates(examples):
         logits = evaluation.create_scorer(forced, SPEC, batch_size=4)(
             examples.paths
         ).logits
-        assert effect[policy] == evaluation.measure(logits, chosen)["accuracy"]
+        assert effect[policy] == evaluation.compute_metrics(logits, chosen)["accuracy"]
     assert min(effect.values()) < 1.0
 
 

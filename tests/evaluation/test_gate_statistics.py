@@ -23,7 +23,7 @@ def test_counts_by_hand():
     )
     np.testing.assert_allclose(statistics.tuned_frequencies["first"], [1, 1 / 3])
     assert statistics.image_dependent_fraction == pytest.approx(1 / 6)
-    assert statistics.moved_fraction == pytest.approx(3 / 18)
+    assert statistics.changed_fraction == pytest.approx(3 / 18)
     assert statistics.collapsed_layers == {"second": 0}
 
 
@@ -44,12 +44,12 @@ def test_order_of_images_changes_nothing():
     )
 
 
-def test_every_gate_flipped_is_moved_fraction_one():
+def test_every_gate_flipped_is_changed_fraction_one():
     gates = {"layer": np.random.default_rng(0).integers(0, 2, (4, 5))}
     flipped = {"layer": 1 - gates["layer"]}
-    assert gate_statistics.gate_statistics(gates, flipped).moved_fraction == 1.0
-    assert gate_statistics.gate_statistics(gates, gates).moved_fraction == 0.0
-    assert gate_statistics.gate_statistics(gates).moved_fraction is None
+    assert gate_statistics.gate_statistics(gates, flipped).changed_fraction == 1.0
+    assert gate_statistics.gate_statistics(gates, gates).changed_fraction == 0.0
+    assert gate_statistics.gate_statistics(gates).changed_fraction is None
 
 
 def test_soft_gates_count_by_their_mean_and_move_across_one_half():
@@ -61,7 +61,7 @@ def test_soft_gates_count_by_their_mean_and_move_across_one_half():
     # The third filter blends, but alike for every image.
     assert statistics.image_dependent_fraction == pytest.approx(1 / 3)
     # 0.5 to 0.75 and 0.6 to 0.5 crossed the threshold, which 0.5 is below.
-    assert statistics.moved_fraction == pytest.approx(2 / 6)
+    assert statistics.changed_fraction == pytest.approx(2 / 6)
 
 
 def test_only_exact_gates_are_collapsed():
@@ -119,16 +119,18 @@ def test_information_is_that_of_scikit_learn():
         nats = [metrics.mutual_info_score(of, column) for column in chosen.T]
         return np.mean(nats) / np.log(2)
 
-    assert gate_statistics.class_information(gates, labels, seed=5) == pytest.approx(
-        expected(labels) - expected(shuffled)
-    )
+    assert gate_statistics.class_mutual_information(
+        gates, labels, seed=5
+    ) == pytest.approx(expected(labels) - expected(shuffled))
 
 
 def test_gates_that_name_the_class_have_a_bit_and_chance_has_none():
     labels = np.repeat([0, 1], 500)
     told = {"layer": labels[:, np.newaxis].astype(np.float16)}
-    assert gate_statistics.class_information(told, labels) == pytest.approx(1, abs=0.01)
+    assert gate_statistics.class_mutual_information(told, labels) == pytest.approx(
+        1, abs=0.01
+    )
     chance = {"layer": np.random.default_rng(0).integers(0, 2, (1000, 50))}
-    assert abs(gate_statistics.class_information(chance, labels)) < 1e-3
+    assert abs(gate_statistics.class_mutual_information(chance, labels)) < 1e-3
     constant = {"layer": np.ones((1000, 2))}
-    assert gate_statistics.class_information(constant, labels) == 0.0
+    assert gate_statistics.class_mutual_information(constant, labels) == 0.0

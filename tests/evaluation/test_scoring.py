@@ -5,6 +5,7 @@ from sklearn import metrics as reference
 
 from adafilter_tf import evaluation
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
+from adafilter_tf.evaluation import scoring
 from adafilter_tf.methods import adafilter
 from tests.conftest import tiny_resnet
 
@@ -16,7 +17,7 @@ def test_metrics_equal_those_of_scikit_learn():
     logits = 3 * rng.normal(size=(50, 4))
     labels = rng.integers(0, 3, 50)  # the fourth class has no example
     labels[:30] = 0
-    measured = evaluation.measure(logits, labels)
+    measured = evaluation.compute_metrics(logits, labels)
     chosen = logits.argmax(axis=1)
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
     recalls = reference.recall_score(labels, chosen, labels=[0, 1, 2], average=None)
@@ -31,7 +32,9 @@ def test_metrics_equal_those_of_scikit_learn():
 
 
 def test_large_logits_give_a_finite_loss():
-    assert evaluation.measure([[1000.0, 0.0]], [1])["loss"] == pytest.approx(1000.0)
+    assert evaluation.compute_metrics([[1000.0, 0.0]], [1])["loss"] == pytest.approx(
+        1000.0
+    )
 
 
 @pytest.mark.parametrize("batch_size", [2, 7, 16])
@@ -66,3 +69,8 @@ def test_scores_follow_the_weights(image_files):
     before = score(paths).logits
     model.get_layer("head").bias.assign_add([1.0, 2.0, 3.0])
     np.testing.assert_allclose(score(paths).logits - before, [[1, 2, 3]] * 7, atol=1e-4)
+
+
+def test_confusions_are_counted_by_true_and_predicted_class():
+    counts = scoring.count_confusions([0, 0, 2, 2, 2], [0, 1, 2, 2, 0], 3)
+    np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [1, 0, 2]])

@@ -6,9 +6,8 @@ import warnings
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
-from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding import thumbnail
 from adafilter_tf.data.inspection.facts import LabelledImage
 
 _COLUMNS, _MAX_ROWS, _CELL_INCHES, _DPI = 8, 20, 1.0, 100
@@ -57,7 +56,9 @@ def write_sheet(
             axes = figure.add_subplot(grid[row, column])
             axes.set_axis_off()
             if column < len(samples):
-                axes.imshow(_read(samples[column]), interpolation="nearest")
+                side = int(_CELL_INCHES * _DPI)
+                picture = thumbnail.read_thumbnail(samples[column], side)
+                axes.imshow(picture, interpolation="nearest")
             if column == 0:
                 text = f"{_shorten(name)}\n{len(by_class[name]):,}"
                 axes.text(
@@ -77,21 +78,6 @@ def _space_evenly(values: Sequence, number: int) -> list:
         return list(values)
     places = np.linspace(0, len(values) - 1, number).round().astype(int)
     return [values[place] for place in places]
-
-
-def _read(path: str) -> np.ndarray:
-    """uint8 [h, w, 3], at most as large as a cell; black for a file that has gone."""
-    side = int(_CELL_INCHES * _DPI)
-    try:
-        with open(path, "rb") as file:
-            image = preprocessing.decode_image(tf.constant(file.read()), 3)
-    except (OSError, tf.errors.InvalidArgumentError):
-        return np.zeros([side, side, 3], np.uint8)
-    larger = max(image.shape[:2])
-    if larger > side:
-        size = [max(1, round(length * side / larger)) for length in image.shape[:2]]
-        image = tf.image.resize(image, size, antialias=True)
-    return np.clip(np.round(np.asarray(image)), 0, 255).astype(np.uint8)
 
 
 def _shorten(name: str) -> str:

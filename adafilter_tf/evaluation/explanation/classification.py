@@ -1,8 +1,9 @@
-"""What a model gets right and wrong, class by class."""
+"""Classification metrics of a model, class by class."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 from sklearn import metrics
 
@@ -12,7 +13,7 @@ from adafilter_tf.evaluation import scoring
 
 def describe_classification(
     logits: np.ndarray,
-    labels: Sequence[int],
+    labels: npt.ArrayLike,
     class_names: Sequence[str],
     *,
     num_errors: int = 27,
@@ -26,11 +27,11 @@ def describe_classification(
         num_errors: How many of the most confident errors are listed.
 
     Returns:
-        `metrics` as `evaluation.measure` gives them; `classes` with `name`, `images`,
+        `metrics`, see `evaluation.compute_metrics`; `classes` with `name`, `images`,
         `predicted` (how often the class was answered), `precision`, `recall` and `f1`
-        (None where nothing is divided by nothing); `confusion`, counts [K][K] by label
+        (None for 0/0); `confusion`, counts [K][K] by label
         and prediction; `confusions`, the pairs of classes that are mistaken, the most
-        frequent first; `images`, one entry an image with `label`, `predicted`,
+        frequent first; `images`, one entry per image with `label`, `predicted`,
         `probability` of the prediction and `label_probability`; `errors`, positions in
         `images`, the most confident first.
 
@@ -39,19 +40,18 @@ def describe_classification(
     """
     if not np.all(np.isfinite(logits)):
         raise errors.RunError(
-            "The model gives logits that are not finite; allowed are finite numbers. "
+            "The model has non-finite logits (NaN or Inf). "
             "Its weights are damaged: train again or use a checkpoint."
         )
     labels = np.asarray(labels)
-    every = np.arange(len(class_names))
     probabilities = special.softmax(np.asarray(logits, np.float64), axis=1)
     predicted = probabilities.argmax(axis=1)
     confidences = probabilities.max(axis=1)
-    confusion = metrics.confusion_matrix(labels, predicted, labels=every)
+    confusion = scoring.count_confusions(labels, predicted, len(class_names))
     wrong = np.flatnonzero(predicted != labels)
     by_confidence = wrong[np.argsort(-confidences[wrong], kind="stable")]
     return {
-        "metrics": scoring.measure(logits, labels),
+        "metrics": scoring.compute_metrics(logits, labels),
         "classes": _describe_classes(labels, predicted, class_names),
         "confusion": confusion.tolist(),
         "confusions": _list_confusions(confusion, class_names),

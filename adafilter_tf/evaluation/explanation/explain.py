@@ -1,4 +1,4 @@
-"""Measures a trained model on a set of images and writes what was found."""
+"""Measures a trained model on a set of images and writes a report."""
 
 import dataclasses
 import math
@@ -28,10 +28,10 @@ _NUM_NEAREST = 6
 
 @dataclasses.dataclass(frozen=True)
 class RunFacts:
-    """What a report says of the run that it explains.
+    """Facts about the run that a report explains.
 
     Attributes:
-        method: Of the run.
+        method: The run's method.
         unit: What a gate chooses: "filter" or "block".
         images_from: The images in words, such as "the run's validation images".
         settings: Name to value, for the end of the page.
@@ -48,7 +48,7 @@ class RunFacts:
 
 
 def draw_sample(examples: Examples, limit: int, seed: int) -> Examples:
-    """Returns at most `limit` of the images, drawn at random, in their order."""
+    """Returns at most `limit` of the images, sampled at random, in their order."""
     if len(examples) <= limit:
         return examples
     chosen = np.random.default_rng(seed).choice(len(examples), limit, replace=False)
@@ -69,7 +69,7 @@ def describe(
     Args:
         model: Pixels to logits, with gates or without.
         examples: Images with their labels, at least one.
-        facts: Of the run.
+        facts: About the run.
         spec: How an image becomes the model's pixels.
         batch_size: Images per step.
         projection: One of `gate_patterns.PROJECTIONS`.
@@ -117,7 +117,7 @@ def write_report(report: dict, path: pathlib.Path) -> tuple[pathlib.Path, pathli
 
 
 def _describe_gates(examples, outputs, effect, projection) -> dict:
-    """The choices: `effect`, `layers`, `most_tuned`, `least_tuned`, `neighbours`, ...
+    """Returns the statistics of the gates: `effect`, `layers`, `neighbours`, ...
 
     Where all images choose alike, `distinct_patterns` is 1, and `neighbours`,
     `agreement` and `projection` are None.
@@ -137,7 +137,7 @@ def _describe_gates(examples, outputs, effect, projection) -> dict:
                 weights=[layer["filters"] for layer in layers],
             )
         ),
-        "class_information": gate_statistics.class_information(gates, labels),
+        "class_information": gate_statistics.class_mutual_information(gates, labels),
         "layers": layers,
         "effect": effect,
         "most_tuned": order[:count].tolist(),
@@ -161,9 +161,9 @@ def _describe_gates(examples, outputs, effect, projection) -> dict:
 def _measure_effect(
     model, examples, outputs, spec, batch_size
 ) -> dict[str, dict[str, float]]:
-    """Accuracy under other gates, and by how much the images' own are better."""
+    """Returns the accuracy under other gates, and that of own gates minus it."""
     replaced = gate_interventions.replace_gates(outputs.gates)
-    logging.info("Measuring the accuracy under %d other choices.", len(replaced))
+    logging.info("Measuring the accuracy under %d gate interventions.", len(replaced))
     answers = gate_interventions.predict_classes(
         model, examples.paths, replaced, spec, batch_size=batch_size
     )

@@ -1,9 +1,9 @@
-"""What the gates of a set of images choose: by layer, class and image."""
+"""Gate patterns of a set of images: by layer, class and image."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
-from scipy import special
+import numpy.typing as npt
 from sklearn import decomposition, manifold
 
 from adafilter_tf.evaluation import gate_statistics
@@ -13,8 +13,8 @@ Gates = Mapping[str, np.ndarray]
 PROJECTIONS = ("pca", "tsne")
 
 
-def describe_layers(gates: Gates, labels: Sequence[int], num_classes: int) -> list:
-    """Returns one entry a layer, in the order of deciding, ready for JSON.
+def describe_layers(gates: Gates, labels: npt.ArrayLike, num_classes: int) -> list:
+    """Returns one entry per layer, in the order of deciding, ready for JSON.
 
     Args:
         gates: Layer name to [n, N]; soft gates are rounded at 0.5 but for the shares.
@@ -26,14 +26,15 @@ def describe_layers(gates: Gates, labels: Sequence[int], num_classes: int) -> li
         that are tuned; `always_frozen`, `always_tuned` and `image_dependent`, shares of
         its filters that sum to 1; `entropy`, in the mean over filters the entropy of
         the choice in bits: 0 for the same choice for all images, 1 for an even split;
-        `class_information`, see `gate_statistics.class_information`; and
+        `class_information`, see
+        `gate_statistics.class_mutual_information`; and
         `tuned_fraction_per_class`, K shares, None for a class without image.
     """
     labels = np.asarray(labels)
     described = []
     for name, gate in gates.items():
         frequencies = (np.asarray(gate) > 0.5).mean(axis=0)
-        entropy = special.entr(frequencies) + special.entr(1 - frequencies)
+        entropy = gate_statistics.binary_entropy(frequencies)
         shares = np.asarray(gate, np.float64).mean(axis=1)
         frozen, tuned = np.mean(frequencies == 0), np.mean(frequencies == 1)
         described.append(
@@ -46,8 +47,8 @@ def describe_layers(gates: Gates, labels: Sequence[int], num_classes: int) -> li
                 "image_dependent": float(
                     np.mean((frequencies > 0) * (frequencies < 1))
                 ),
-                "entropy": float(entropy.mean() / np.log(2)),
-                "class_information": gate_statistics.class_information(
+                "entropy": float(entropy.mean()),
+                "class_information": gate_statistics.class_mutual_information(
                     {name: gate}, labels
                 ),
                 "tuned_fraction_per_class": [
@@ -70,8 +71,7 @@ def measure_tuned_shares(gates: Gates) -> np.ndarray:
 def collect_patterns(gates: Gates) -> np.ndarray:
     """Returns the choices of each image, uint8 [n, M], 1 = tuned.
 
-    Of the M filters those are left out that all images choose alike: they tell no
-    image from another.
+    Filters that all images choose alike are left out: they do not tell images apart.
     """
     chosen = np.concatenate([np.asarray(gate) > 0.5 for gate in gates.values()], axis=1)
     return chosen[:, np.any(chosen != chosen[:1], axis=0)].astype(np.uint8)
@@ -85,7 +85,7 @@ def measure_distances(patterns: np.ndarray) -> np.ndarray:
 
 
 def find_neighbours(
-    distances: np.ndarray, labels: Sequence[int], *, num_queries: int, num_nearest: int
+    distances: np.ndarray, labels: npt.ArrayLike, *, num_queries: int, num_nearest: int
 ) -> list[dict]:
     """Returns, for a typical image of each class, the images nearest to it.
 
@@ -126,14 +126,14 @@ def find_neighbours(
 
 
 def measure_agreement(
-    distances: np.ndarray, labels: Sequence[int]
+    distances: np.ndarray, labels: npt.ArrayLike
 ) -> dict[str, float] | None:
     """Returns how often the image with the nearest pattern is of the same class.
 
     Images at the same distance share the vote. None for fewer than two images.
 
     Returns:
-        `share`, and `chance`, that of an image drawn at random.
+        `share`, and `chance`, that of a random image.
     """
     labels = np.asarray(labels)
     if len(labels) < 2:

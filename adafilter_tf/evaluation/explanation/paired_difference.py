@@ -1,4 +1,4 @@
-"""The difference of two accuracies on the same images, and what chance makes of it."""
+"""The difference of two accuracies on the same images, with its interval."""
 
 import numpy as np
 
@@ -9,8 +9,8 @@ def measure_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float
     """Returns accuracy of `first` minus that of `second`, with its 95 % interval.
 
     Wald's interval with half an image added to each of the four cells of right and
-    wrong (Agresti & Min 2005, Statistics in Medicine 24), which stays honest where few
-    images differ.
+    wrong (Agresti & Min 2005, Statistics in Medicine 24), which keeps its coverage when
+    few images differ.
 
     Args:
         first: bool [n], which images are right.

@@ -1,8 +1,8 @@
-"""What a report means, in plain words."""
+"""The summary of a report in sentences."""
 
 from collections.abc import Mapping
 
-REPLACEMENTS = {  # see `choice_effect.replace_gates`
+REPLACEMENTS = {  # see `gate_interventions.replace_gates`
     "shuffled": "the gates of another image",
     "mean": "the task's average of each gate",
     "majority": "one network for all: what most images choose",
@@ -12,7 +12,7 @@ REPLACEMENTS = {  # see `choice_effect.replace_gates`
 
 
 def summarize(report: Mapping) -> list[str]:
-    """Returns the sentences that stand at the top of a report.
+    """Returns the sentences at the top of a report.
 
     Args:
         report: See `explain.describe`.
@@ -22,7 +22,7 @@ def summarize(report: Mapping) -> list[str]:
     if gates is None:
         sentences.append(
             f"{report['run']['method']} has no gates: every image passes the same "
-            "filters. So this page has no part about choices."
+            "filters, so this page has no section about gates."
         )
         return sentences
     return [sentences[0], *_tell_choice(gates, report["run"]["unit"]), *sentences[1:]]
@@ -48,7 +48,7 @@ def _tell_accuracy(report) -> str:
     run, metrics = report["run"], report["metrics"]
     right = round(metrics["accuracy"] * metrics["examples"])
     text = (
-        f"{format_percent(metrics['accuracy'])} of the images are classified right "
+        f"{format_percent(metrics['accuracy'])} of the images are classified correctly "
         f"({right:,} of {metrics['examples']:,} of {run['images_from']})."
     )
     for baseline in run["baselines"]:
@@ -63,32 +63,31 @@ def _tell_choice(gates, unit: str) -> list[str]:
     if gates["image_dependent_fraction"] == 0:
         return [
             f"All images have the same gates ({format_percent(gates['tuned_fraction'])}"
-            f" of the {unit}s tuned): nothing is chosen image by image."
+            f" of the {unit}s tuned): nothing is chosen per image."
         ]
     shuffled = gates["effect"]["shuffled"]
-    worth = (
-        f"The choice is worth {format_points(shuffled['difference'])} points over "
-        f"shuffled gates (95 % interval {format_interval(shuffled)})"
+    effect = (
+        "Own minus shuffled gates: "
+        f"{format_points(shuffled['difference'])} points of accuracy "
+        f"(95 % interval {format_interval(shuffled)})"
     )
     if _is_above(shuffled["low"]):
-        worth += ": it matters which image's gates are used."
+        effect += "; it matters which image's gates are used."
     elif _is_above(-shuffled["high"]):
-        worth += ": the images do better with the gates of others."
+        effect += "; the images are classified better with the gates of others."
     else:
-        worth += (
-            ": on these images it makes no measurable difference whose gates are used."
-        )
+        effect += "; the difference is not significant on these images."
     return [
-        worth,
+        effect,
         _tell_fixed(gates["effect"], unit),
-        f"{format_percent(gates['tuned_fraction'], 0)} of all choices are tuned, and "
-        f"{format_percent(gates['image_dependent_fraction'], 0)} of the {unit}s are "
-        "not chosen alike by all images.",
+        f"{format_percent(gates['tuned_fraction'], 0)} of all gates are tuned, and "
+        f"{format_percent(gates['image_dependent_fraction'], 0)} of the {unit}s "
+        "depend on the image.",
     ]
 
 
 def _tell_fixed(effect, unit: str) -> str:
-    """Whether one network for all images would do."""
+    """Compares one network for all images with the images' own gates."""
     majority, tuned = effect["majority"], effect["all_tuned"]
     if _is_above(majority["low"]):
         verb = "is worse"
@@ -104,7 +103,7 @@ def _tell_fixed(effect, unit: str) -> str:
 
 
 def _is_above(bound: float) -> bool:
-    """Whether the end of an interval is above zero as it is shown."""
+    """Whether the end of an interval is above zero after rounding."""
     return float(f"{100 * bound:.1f}") > 0
 
 
@@ -112,7 +111,7 @@ def _tell_weaknesses(report) -> list[str]:
     seen = [row for row in report["classes"] if row["recall"] is not None]
     worst = min(seen, key=lambda row: row["recall"])
     if not report["confusions"]:
-        return ["No image is mistaken."]
+        return ["No image is misclassified."]
     most = report["confusions"][0]
     total = next(r["images"] for r in seen if r["name"] == most["label"])
     return [

@@ -80,7 +80,7 @@ class Validation(keras.callbacks.Callback):
         """Scores every validation example once."""
         with ema.averaged(self.model) as is_averaged, self._renewed(is_averaged):
             self.outputs = outputs = self._score(self._examples.paths)
-        metrics = evaluation.measure(outputs.logits, self._examples.labels)
+        metrics = evaluation.compute_metrics(outputs.logits, self._examples.labels)
         if logs is not None:
             logs["val_loss"] = metrics["loss"]
             logs["val_accuracy"] = metrics["accuracy"]
@@ -112,13 +112,13 @@ class Validation(keras.callbacks.Callback):
         if {name: array.shape for name, array in self._start_gates.items()} != shapes:
             raise errors.RunError(
                 f"{self._path} holds the gates of other layers or images than this "
-                "run's. Remove it: gates/moved_fraction then counts from here on."
+                "run's. Remove it: gates/changed_fraction then counts from here on."
             )
         self.gate_statistics = gate_statistics.gate_statistics(gates, self._start_gates)
         logging.info(
             "Gates: %.3f tuned, %.3f of the filters depend on the image, %.3f of the "
-            "choices left their start.",
+            "choices differ from initialization.",
             self.gate_statistics.tuned_fraction,
             self.gate_statistics.image_dependent_fraction,
-            self.gate_statistics.moved_fraction,
+            self.gate_statistics.changed_fraction,
         )

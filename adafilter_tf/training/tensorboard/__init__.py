@@ -1,1 +1,1 @@
-"""What TensorBoard shows of a training."""
+"""TensorBoard: curves, figures, projector and profile of a training."""

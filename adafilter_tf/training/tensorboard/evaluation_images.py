@@ -5,12 +5,14 @@ import numpy as np
 from tensorboard.plugins.text import summary_v2 as text_summary
 
 from adafilter_tf.data.examples import Examples, show_path
+from adafilter_tf.evaluation import scoring
 from adafilter_tf.optim import optimizers
 from adafilter_tf.training.callbacks import validation
 from adafilter_tf.training.tensorboard import (
     confusion_figure,
     error_sheet,
     event_writer,
+    rendering,
 )
 
 
@@ -35,7 +37,7 @@ class EvaluationImages(keras.callbacks.Callback):
         self._examples = examples
 
     def on_epoch_end(self, epoch, logs=None):
-        """Draws what the validation has just found."""
+        """Writes the images of the validation that has just run."""
         write_images(
             self._writer,
             "validation",
@@ -66,18 +68,18 @@ def write_images(
     """
     names = examples.class_names
     predictions = np.asarray(logits).argmax(axis=1)
-    counts = confusion_figure.count_confusions(examples.labels, predictions, len(names))
+    counts = scoring.count_confusions(examples.labels, predictions, len(names))
     errors = error_sheet.list_errors(logits, examples.labels)
     summaries = [
         event_writer.make_image(
             f"{split}/confusion_matrix",
-            confusion_figure.confusion_figure(counts, names),
-            "Rows: true classes, columns: predicted; the colour is the share of the "
-            "row.",
+            rendering.render(confusion_figure.confusion_figure(counts, names)),
+            "Rows: true classes, columns: predicted; the colour is the fraction of "
+            "the row.",
         )
     ]
     if errors:
-        sheet = error_sheet.error_sheet(examples, errors, predictions)
+        sheet = error_sheet.error_sheet(examples, errors, predictions.tolist())
         rows = ["| image | true | predicted | probability |", "|---|---|---|---|"]
         rows += [
             f"| {_show_cell(examples.paths[index])} | {names[examples.labels[index]]} "
@@ -87,7 +89,7 @@ def write_images(
         summaries += [
             event_writer.make_image(
                 f"{split}/misclassified",
-                sheet,
+                rendering.render(sheet),
                 "The most confident errors; misclassified_paths in the tab Text has "
                 "their paths.",
             ),

@@ -1,4 +1,4 @@
-"""The one writer of a run's TensorBoard folder, and what makes a resume continue."""
+"""The writer of a run's TensorBoard folder; a resumed run continues its curves."""
 
 import io
 import os
@@ -18,7 +18,7 @@ from adafilter_tf.files import full_disk
 
 
 class EventWriter:
-    """Writes one event file at a time; all that log into one folder share it.
+    """Writes one event file at a time; everything logged into a folder shares it.
 
     TensorBoard reads the files of a folder one after the other and never returns to an
     earlier one, so two open files would lose points.
@@ -33,14 +33,14 @@ class EventWriter:
 
     def __init__(self, log_dir: str | os.PathLike):
         self.log_dir = str(log_dir)
-        self._writer = None
+        self._writer: tf.summary.SummaryWriter | None = None
 
     def open(self, step: int) -> None:
         """Opens the file; TensorBoard forgets what was written of later steps before.
 
         It writes a session record, by which TensorBoard knows a restart
-        (`SessionLog.START`), so that a curve has each step once. An open file stays:
-        two of one second may be read in the wrong order.
+        (`SessionLog.START`), so that a curve has each step once. An open file is kept:
+        two files of the same second may be read in the wrong order.
 
         Args:
             step: Number of updates so far.
@@ -52,13 +52,13 @@ class EventWriter:
             wall_time=time.time(), step=step + 1 if step else 0, session_log=started
         )
         with full_disk.report(self.log_dir):
-            if self._writer is None:
-                self._writer = tf.summary.create_file_writer(self.log_dir)
+            writer = self._writer or tf.summary.create_file_writer(self.log_dir)
+            self._writer = writer
             # tf.summary has no function for it.
             tf.raw_ops.ImportEvent(
-                writer=self._writer._resource, event=event.SerializeToString()
+                writer=writer._resource, event=event.SerializeToString()
             )
-            self._writer.flush()
+            writer.flush()
 
     def close(self) -> None:
         """Closes the file; nothing happens when there is none."""
@@ -78,6 +78,8 @@ class EventWriter:
         Raises:
             OSError: When the disk is full; so does `open`.
         """
+        if self._writer is None:
+            raise ValueError("The event file is closed; call `open` first.")
         # Messages that follow each other are one message with the values of all.
         merged = b"".join(summary.SerializeToString() for summary in summaries)
         with full_disk.report(self.log_dir), self._writer.as_default(step):

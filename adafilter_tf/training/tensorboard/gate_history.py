@@ -1,4 +1,4 @@
-"""What the gates chose at each evaluation of a run, kept over a resume."""
+"""The tuned fractions of a run's evaluations, kept across a resume."""
 
 import json
 import os
@@ -6,13 +6,14 @@ import os
 import numpy as np
 
 from adafilter_tf import errors
+from adafilter_tf.files import atomic
 
 
 class GateHistory:
     """The tuned fraction of every layer at every evaluation, kept in a JSON-lines file.
 
     Each line: `{"step": 120, "tuned_fraction": {"conv2_1": 0.31, ...}}`. The file is
-    read by `truncate`, once the step to go on from is known.
+    read by `truncate`, once the step to resume from is known.
 
     Args:
         path: the file; its folder must exist when the first row is appended.
@@ -23,7 +24,7 @@ class GateHistory:
         self._rows: list[dict] = []
 
     def truncate(self, *, last_step: int) -> None:
-        """Takes over the file's rows up to `last_step`; the later ones are dropped.
+        """Reads the file's rows up to `last_step`; later ones are dropped.
 
         Raises:
             RunError: a line is not a row; the message names it.
@@ -42,26 +43,25 @@ class GateHistory:
             raise errors.RunError(
                 f"Line {number} of {self.path} is {line.strip()[:80]!r}; a row has "
                 "step and tuned_fraction. Delete the file: only the gate figure then "
-                "starts anew."
+                "starts over."
             ) from error
 
     def append(self, step: int, tuned_fraction: dict[str, float]) -> None:
-        """Adds the row of `step`, in place of any row of this step or a later one."""
+        """Appends the row of `step`; it replaces rows of this step or later ones."""
         self._rows = [row for row in self._rows if row["step"] < step]
         self._rows.append({"step": step, "tuned_fraction": tuned_fraction})
-        temporary = f"{self.path}.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in self._rows)
-        os.replace(temporary, self.path)
+        lines = "".join(json.dumps(row) + "\n" for row in self._rows)
+        atomic.write_text(self.path, lines)
 
-    def shares_and_steps(self) -> tuple[np.ndarray, list[int]]:
-        """Gives float64 [L, T] of the layers of the last row, and the T steps.
+    def to_table(self) -> tuple[list[str], np.ndarray, list[int]]:
+        """Returns L layer names, float64 [L, T] tuned fractions, and the T steps.
 
-        A layer that an earlier row lacks is NaN there.
+        The layers are those of the last row; one that an earlier row lacks is NaN
+        there.
         """
         layers = list(self._rows[-1]["tuned_fraction"])
-        shares = [
+        fractions = [
             [row["tuned_fraction"].get(layer, np.nan) for row in self._rows]
             for layer in layers
         ]
-        return np.array(shares), [row["step"] for row in self._rows]
+        return layers, np.array(fractions), [row["step"] for row in self._rows]

@@ -18,10 +18,10 @@ _FINAL = (
 
 
 class HyperParameters(keras.callbacks.Callback):
-    """Says at the start of training what the run's settings are.
+    """Writes the run's settings at the start of training.
 
-    Put it after the callback that opens the writer. The table's columns are not laid
-    down: TensorBoard then shows the settings first in which the runs differ.
+    Put it after the callback that opens the writer. The table's columns are not
+    declared: TensorBoard then shows first the settings in which the runs differ.
 
     Args:
         writer: Of the run's folder.
@@ -39,13 +39,13 @@ class HyperParameters(keras.callbacks.Callback):
 
 
 def write_result(
-    writer: event_writer.EventWriter, metrics: Mapping[str, object], step: int
+    writer: event_writer.EventWriter, metrics: Mapping[str, float], step: int
 ) -> None:
-    """Writes what came out as `final/<metric>`, and that the run ended well.
+    """Writes the final metrics as `final/<metric>`, and that the run succeeded.
 
     Args:
         writer: Open.
-        metrics: Of the run, see `training_run.train`.
+        metrics: The run's metrics, see `training_run.train`.
         step: Number of updates.
     """
     found = {f"final/{name}": metrics[name] for name in _FINAL if name in metrics}

@@ -8,12 +8,12 @@ from absl import logging
 
 
 class Profiler(keras.callbacks.Callback):
-    """Records what the machine does in some steps of this process.
+    """Profiles some steps of this process.
 
     Args:
         log_dir: TensorBoard's folder; the trace goes to `plugins/profile` there.
         first: First step, counted from 1 at the start of this process; above 1, so
-            that tracing the training step is no part of it.
+            that the trace of the training step is not included.
         last: Last step, at least `first`.
     """
 

@@ -6,6 +6,7 @@ import pathlib
 
 import keras
 import numpy as np
+import tensorflow as tf
 from google.protobuf import text_format
 from PIL import Image
 from tensorboard.plugins import projector
@@ -33,9 +34,8 @@ def write_projector(
 ) -> None:
     """Writes the points that the projector shows, with labels and thumbnails.
 
-    `features` are what the head sees. `gates` are the choices that differ between the
-    images, at most `MAX_GATES`, those that differ most; a model without such gates has
-    none.
+    `features` are the inputs of the head. `gates` are the gates that vary most between
+    the images, at most `MAX_GATES`; a model without varying gates has none.
 
     Args:
         log_dir: TensorBoard's folder.
@@ -63,11 +63,11 @@ def write_projector(
     if not workers.is_chief:
         return
     points = {"features": outputs["features"]}
-    gates = list(outputs["gates"].values())
-    if gates:
-        gates = _choose_gates(np.concatenate(gates, axis=1))
-        if gates.shape[1]:
-            points["gates"] = gates
+    if outputs["gates"]:
+        every = np.concatenate(list(outputs["gates"].values()), axis=1)
+        varying = _choose_gates(every)
+        if varying.shape[1]:
+            points["gates"] = varying
     folder.mkdir(parents=True, exist_ok=True)
     _write_labels(folder / "projector_labels.tsv", examples)
     dataset = pipeline.evaluation_dataset(examples.paths, spec, batch_size=batch_size)
@@ -103,14 +103,18 @@ def _write_labels(path: pathlib.Path, examples: Examples) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _draw_sprite(dataset, count: int) -> Image.Image:
+def _draw_sprite(dataset: tf.data.Dataset, count: int) -> Image.Image:
     """Returns `count` images on one square, row by row, as the projector reads them."""
     side = int(np.ceil(np.sqrt(count)))
-    sprite = Image.new("RGB", (side * _SPRITE, side * _SPRITE), "white")
-    images = (image for batch in dataset.as_numpy_iterator() for image in batch)
+    sprite = np.full((side * _SPRITE, side * _SPRITE, 3), 255, np.uint8)
+    small = dataset.map(
+        lambda images: tf.image.resize(images, [_SPRITE, _SPRITE], antialias=True)
+    )
+    images = (image for batch in small.as_numpy_iterator() for image in batch)
     for place, pixels in enumerate(itertools.islice(images, count)):
-        pixels = np.rint(pixels).clip(0, 255).astype(np.uint8)
-        image = Image.fromarray(pixels.squeeze(-1) if pixels.shape[-1] == 1 else pixels)
-        image = image.convert("RGB").resize((_SPRITE, _SPRITE))
-        sprite.paste(image, (place % side * _SPRITE, place // side * _SPRITE))
-    return sprite
+        top, left = _SPRITE * (place // side), _SPRITE * (place % side)
+        # A grey image is broadcast to three channels.
+        sprite[top : top + _SPRITE, left : left + _SPRITE] = np.rint(pixels).clip(
+            0, 255
+        )
+    return Image.fromarray(sprite)

@@ -9,7 +9,7 @@ from tensorboard.plugins.histogram import summary_v2 as histogram_summary
 
 from adafilter_tf.evaluation.gate_statistics import GateStatistics
 from adafilter_tf.optim import optimizers
-from adafilter_tf.training.tensorboard import event_writer, gate_figure
+from adafilter_tf.training.tensorboard import event_writer, gate_figure, rendering
 from adafilter_tf.training.tensorboard.gate_history import GateHistory
 
 _TRAINING_TAGS = {"loss": "train/loss", "accuracy": "train/accuracy"}
@@ -24,9 +24,9 @@ class TensorBoardLogger(keras.callbacks.Callback):
     `learning_rate/<optimizer>`, the rate of the next step, for each optimizer of a
     `keras.optimizers.MultiOptimizer`. Within an epoch: `train/batch_loss`.
 
-    For a gated network, whenever `gate_statistics` gives a new object, at the start of
-    training too: `gates/tuned_fraction` overall and `gates/tuned_fraction/<layer>`,
-    `gates/image_dependent_fraction`, `gates/moved_fraction`, one histogram
+    For a gated network, whenever `gate_statistics` returns a new object, also at the
+    start of training: `gates/tuned_fraction` overall, `gates/tuned_fraction/<layer>`,
+    `gates/image_dependent_fraction`, `gates/changed_fraction`, one histogram
     `tuned_frequency/<layer>` of how often each filter is tuned, the image
     `gates/layers_by_time`, and a warning in the log when a layer's gates collapse. The
     image's history is kept in `gate_history.jsonl` and continued by a resumed run.
@@ -36,7 +36,7 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
     Args:
         writer: of the run's folder; opened when training begins, closed by its owner.
-        gate_statistics: gives the latest statistics, None while there are none.
+        gate_statistics: Returns the latest statistics, None before the first.
         log_every: steps of an epoch between two points of `train/batch_loss`, each
             the mean loss of the steps since the one before, or since a resume.
         steps_per_epoch: of a run that may resume within an epoch.
@@ -64,18 +64,18 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self._first = 0
         self._history = GateHistory(os.path.join(writer.log_dir, "gate_history.jsonl"))
         self._writer = writer
-        self._logged_statistics = None
+        self._logged_statistics: GateStatistics | None = None
         self._collapsed: dict[str, int] = {}
         self._window = (0, 0.0)
 
     def on_train_begin(self, logs=None):
-        """Opens the event file and forgets what lies beyond the step resumed from."""
+        """Opens the event file and drops what was logged after the resumed step."""
         self._writer.open(self._step())
         self._history.truncate(last_step=self._step())
         self._log_gates()
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Starts the running mean of `train/batch_loss` anew, as Keras does."""
+        """Resets the running mean of `train/batch_loss`, as Keras does."""
         self._first = (
             self._step() % self._steps_per_epoch if self._steps_per_epoch else 0
         )
@@ -123,12 +123,13 @@ class TensorBoardLogger(keras.callbacks.Callback):
         self._write_scalars(_gate_scalars(statistics))
         step = self._step()
         self._history.append(step, statistics.tuned_fraction_per_layer)
-        figure = gate_figure.gate_figure(*self._history.shares_and_steps())
+        layers, fractions, steps = self._history.to_table()
+        figure = gate_figure.gate_figure(fractions, steps, layers)
         picture = event_writer.make_image(
             "gates/layers_by_time",
-            figure,
-            "Share of tuned filters: one row per layer, the first on top; one column "
-            "per evaluation, labelled with its step.",
+            rendering.render(figure),
+            "Fraction of tuned filters: one row per layer, the first on top; one "
+            "column per evaluation, labelled with its step.",
         )
         histograms = [
             histogram_summary.histogram_pb(f"tuned_frequency/{layer}", frequency)
@@ -150,21 +151,21 @@ class TensorBoardLogger(keras.callbacks.Callback):
 
 
 def scalar_tag(key: str) -> str:
-    """The TensorBoard tag of a key of Keras' `logs`."""
+    """Returns the TensorBoard tag of a key of Keras' `logs`."""
     if key.startswith("val_"):
         return f"validation/{key.removeprefix('val_')}"
     return _TRAINING_TAGS.get(key, key)
 
 
 def learning_rates(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
-    """The rate that each optimizer will use in the next step, by its name.
+    """Returns the rate that each optimizer will use in the next step, by its name.
 
     Args:
-        optimizer: any Keras optimizer; a `LossScaleOptimizer` is looked into, and a
-            `MultiOptimizer` gives one rate for each of its optimizers.
+        optimizer: any Keras optimizer; a `LossScaleOptimizer` is unwrapped, and a
+            `MultiOptimizer` has one rate for each of its optimizers.
 
     Raises:
-        ValueError: two optimizers of a `MultiOptimizer` bear the same name.
+        ValueError: two optimizers of a `MultiOptimizer` have the same name.
     """
     if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         optimizer = optimizer.inner_optimizer
@@ -173,7 +174,7 @@ def learning_rates(optimizer: keras.optimizers.Optimizer) -> dict[str, float]:
     names = [group.name for group in optimizer.optimizers]
     if len(set(names)) < len(names):
         raise ValueError(
-            f"Received optimizers named {names}; each group needs a name of its own "
+            f"Received optimizers named {names}; each group needs a unique name "
             "(argument `name` of the optimizer)."
         )
     return {group.name: float(group.learning_rate) for group in optimizer.optimizers}
@@ -184,8 +185,8 @@ def _gate_scalars(statistics: GateStatistics) -> dict[str, float]:
         "gates/tuned_fraction": statistics.tuned_fraction,
         "gates/image_dependent_fraction": statistics.image_dependent_fraction,
     }
-    if statistics.moved_fraction is not None:
-        scalars["gates/moved_fraction"] = statistics.moved_fraction
+    if statistics.changed_fraction is not None:
+        scalars["gates/changed_fraction"] = statistics.changed_fraction
     for layer, share in statistics.tuned_fraction_per_layer.items():
         scalars[f"gates/tuned_fraction/{layer}"] = share
     return scalars

@@ -45,7 +45,7 @@ def test_file_that_is_there_is_left_as_it_is(predict, photos, tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("mine\n")
     given = [f"--images={photos}", f"--predictions={path}"]
-    command_line.assert_error(predict(*given), 2, f"{path} is there already")
+    command_line.assert_error(predict(*given), 2, f"{path} exists")
     assert path.read_text() == "mine\n"
     code, out, _ = predict(*given, "--overwrite")
     assert (code, out) == (0, "")

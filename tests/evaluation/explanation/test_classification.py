@@ -53,5 +53,5 @@ def test_confusion_and_errors_by_hand():
 
 
 def test_logits_that_are_not_finite_are_refused():
-    with pytest.raises(errors.RunError, match="gives logits that are not finite"):
+    with pytest.raises(errors.RunError, match="non-finite logits"):
         classification.describe_classification([[np.nan, 0.0]], [0], ("a", "b"))

@@ -55,10 +55,10 @@ def test_logs_get_the_exact_metrics(tmp_path):
 def test_gates_are_compared_with_those_of_the_start(tmp_path):
     callback = make_callback(Score(START, LATER), tmp_path / "gates.npz")
     callback.on_train_begin()
-    assert callback.gate_statistics.moved_fraction == 0.0
+    assert callback.gate_statistics.changed_fraction == 0.0
     callback.on_epoch_end(0, {})
     statistics = callback.gate_statistics
-    assert statistics.moved_fraction == 2 / 8
+    assert statistics.changed_fraction == 2 / 8
     assert statistics.image_dependent_fraction == 1 / 2
     assert statistics.tuned_fraction == 6 / 8
 
@@ -68,7 +68,7 @@ def test_resumed_run_keeps_the_first_start(tmp_path):
     resumed = make_callback(Score(LATER), tmp_path / "gates.npz")
     resumed.on_train_begin()
     resumed.on_epoch_end(3, {})
-    assert resumed.gate_statistics.moved_fraction == 2 / 8
+    assert resumed.gate_statistics.changed_fraction == 2 / 8
 
 
 def test_damaged_gates_of_the_start_are_named(tmp_path):

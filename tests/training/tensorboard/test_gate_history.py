@@ -28,7 +28,7 @@ def test_resumed_run_drops_rows_beyond_its_step(tmp_path):
     resumed = gate_history.GateHistory(str(tmp_path / "h.jsonl"))
     resumed.truncate(last_step=15)
     resumed.append(20, {"a": 0.7, "b": 0.5})
-    shares, steps = resumed.shares_and_steps()
+    shares, steps = resumed.to_table()[1:]
     assert steps == [0, 10, 20]
     np.testing.assert_allclose(shares, [[0.0, 0.1, 0.7], [1.0, 1.0, 0.5]])
     assert len((tmp_path / "h.jsonl").read_text().splitlines()) == 3
@@ -37,7 +37,7 @@ def test_resumed_run_drops_rows_beyond_its_step(tmp_path):
 def test_row_of_the_same_step_is_replaced(tmp_path):
     history = written(tmp_path / "h.jsonl", [0, 10])
     history.append(10, {"a": 0.9, "b": 0.9})
-    shares, steps = history.shares_and_steps()
+    shares, steps = history.to_table()[1:]
     assert steps == [0, 10]
     np.testing.assert_allclose(shares[:, 1], [0.9, 0.9])
 
@@ -46,7 +46,7 @@ def test_layer_unknown_to_earlier_rows_is_nan(tmp_path):
     history = written(tmp_path / "h.jsonl", [0])
     history.append(1, {"a": 0.5, "new": 0.25})
     np.testing.assert_array_equal(
-        history.shares_and_steps()[0], [[0.0, 0.5], [np.nan, 0.25]]
+        history.to_table()[1:][0], [[0.0, 0.5], [np.nan, 0.25]]
     )
 
 

@@ -11,6 +11,7 @@ from adafilter_tf.evaluation import gate_statistics
 from adafilter_tf.training.tensorboard import (
     event_writer,
     gate_figure,
+    rendering,
     tensorboard_logger,
 )
 
@@ -114,7 +115,7 @@ def test_groups_of_one_name_are_refused():
         {"gate": keras.optimizers.SGD(0.2, name="head")},
     )
     with pytest.raises(
-        ValueError, match=r"\['head', 'head'\]; each group needs a name of its own"
+        ValueError, match=r"\['head', 'head'\]; each group needs a unique name"
     ):
         tensorboard_logger.learning_rates(keras.optimizers.MultiOptimizer(groups))
 
@@ -129,7 +130,7 @@ def test_gate_statistics_are_written_as_scalars_and_histograms(tmp_path):
     assert events["gates/tuned_fraction/early"] == {0: pytest.approx(0.5)}
     assert events["gates/tuned_fraction/late"] == {0: 1.0}
     assert events["gates/image_dependent_fraction"] == {0: pytest.approx(0.2)}
-    assert events["gates/moved_fraction"] == {0: pytest.approx(0.3)}
+    assert events["gates/changed_fraction"] == {0: pytest.approx(0.3)}
     # Buckets [left, right, count]: frequencies 1, 0.5, 0 of three filters.
     buckets = events["tuned_frequency/early"][0]
     assert buckets[:, 2].sum() == 3
@@ -150,8 +151,12 @@ def test_image_shows_the_history_across_a_resume(tmp_path):
     images = read_events(tmp_path)["gates/layers_by_time"]
     assert list(images) == [0, 4]
     # Resumed at step 4: its own evaluation there replaces the first run's.
-    expected = gate_figure.gate_figure(np.array([[0, 2 / 3], [1, 1]]), [0, 4])
-    np.testing.assert_array_equal(tf.io.decode_png(images[4][2]), expected)
+    expected = gate_figure.gate_figure(
+        np.array([[0, 2 / 3], [1, 1]]), [0, 4], ["early", "late"]
+    )
+    np.testing.assert_array_equal(
+        tf.io.decode_png(images[4][2]), rendering.render(expected)
+    )
 
 
 def test_collapse_warns_once_and_again_only_after_a_recovery(tmp_path, caplog):
