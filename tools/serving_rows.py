@@ -36,7 +36,8 @@ def read_batches(
         max_bytes: The most bytes that they take there.
         wire_size: From the size of a file to what it takes in a request, in bytes.
     """
-    batch, num_images, num_bytes = [], 0, 0
+    batch: list[Image] = []
+    num_images, num_bytes = 0, 0
     for path in paths:
         content = _read(path, max_bytes, wire_size)
         if isinstance(content, bytes):
@@ -60,7 +61,8 @@ def make_rows(
         batch: Of which n images were sent.
         outputs: The answer: `top_k_classes` and `top_k_scores` [n, k], or else
             `classes` [n] and `probabilities` [n, K]; `valid` [n], if the signature
-            has it, is false for images that the server could not read.
+            has it, is false for images that the server could not read; `error` [n],
+            if it has it, is the reason.
         top_k: How many classes a row gives; fewer if the answer has fewer.
 
     Raises:
@@ -69,16 +71,20 @@ def make_rows(
     """
     num_sent = sum(isinstance(content, bytes) for _, content in batch)
     classes, scores, valid = _read_answer(outputs, num_sent)
-    answers = zip(classes[:, :top_k], scores[:, :top_k], valid, strict=True)
+    reasons = np.asarray(outputs.get("error", [""] * num_sent)).tolist()
+    if np.shape(reasons) != (num_sent,):
+        raise _other_answer(outputs, num_sent)
+    answers = zip(classes[:, :top_k], scores[:, :top_k], valid, reasons, strict=True)
     width = min(top_k, classes.shape[1])
     rows = []
     for path, content in batch:
         if isinstance(content, str):
             rows.append(make_error_row(path, content, width))
             continue
-        names, probabilities, is_valid = next(answers)
+        names, probabilities, is_valid, reason = next(answers)
         if not is_valid:
-            rows.append(make_error_row(path, "the server could not read it", width))
+            text = _to_text(reason) or "the server could not read it"
+            rows.append(make_error_row(path, text, width))
         elif not np.all(np.isfinite(probabilities)):
             raise errors.RunError(
                 f"The server gives probabilities that are not finite for {path}; "
@@ -92,7 +98,7 @@ def make_rows(
 
 
 def make_error_row(path: str, reason: str, num_classes: int) -> Prediction:
-    """The row of an image without a prediction."""
+    """Returns the row of an image without a prediction."""
     return Prediction(path, ("",) * num_classes, (math.nan,) * num_classes, reason)
 
 

@@ -1,4 +1,4 @@
-"""What serves: the SavedModel, its signatures, other runtimes' files."""
+"""Export: the SavedModel, its signatures and the files of other runtimes."""
 
 from adafilter_tf.export.saved_model import (
     export_saved_model,

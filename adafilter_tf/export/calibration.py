@@ -1,12 +1,12 @@
-"""A trained model folded for export, tried on images that it was not folded by."""
+"""A trained model folded for export, checked on images that did not calibrate it."""
 
 import dataclasses
 from collections.abc import Iterator
 
 import keras
 import numpy as np
-import tensorflow as tf
 from absl import logging
+from scipy import special
 
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
@@ -19,7 +19,7 @@ _BATCH_SIZE = 32
 
 @dataclasses.dataclass(frozen=True)
 class FoldOptions:
-    """How much is folded.
+    """Options of folding.
 
     Attributes:
         fold: A value of `folding.FOLDS`.
@@ -37,7 +37,7 @@ class FoldOptions:
 
 @dataclasses.dataclass(frozen=True)
 class FoldReport:
-    """What folding did, and how the folded model answers beside the trained one.
+    """The effect of folding, and the answers of the folded beside the trained model.
 
     Attributes:
         fold: What was done, "exact" or "calibrated".
@@ -82,13 +82,13 @@ def fold_model(
 ) -> tuple[folding.FoldedNetwork, FoldReport]:
     """Returns a trained model folded, and what that changed.
 
-    "calibrated" needs a proof that it changes next to nothing: validation images, which
-    decided nothing of it. With too few images, and where more of their predictions
-    change than allowed, the fold is "exact".
+    "calibrated" needs evidence that it changes almost nothing: validation images, which
+    did not calibrate it. With too few images, or if more predictions change than
+    allowed, the fold is "exact".
 
     Args:
         model: Pixels [B, S, S, C] to logits [B, K].
-        examples: The training images calibrate, the validation images try the result.
+        examples: The training images calibrate, the validation images check the result.
         options: How much is folded; not "none".
         spec: How an image becomes the model's pixels.
     """
@@ -146,10 +146,10 @@ def describe(report: FoldReport) -> str:
     parts = [f"folded ({report.fold})"]
     if report.filters:
         parts.append(
-            f"{report.dependent_fraction:.1%} of {report.filters:,} choices are made "
-            "for each image"
+            f"{report.dependent_fraction:.1%} of {report.filters:,} gates depend on "
+            "the image"
         )
-    parts.append(f"{report.cost_ratio:.2f} times the plain network's multiply-adds")
+    parts.append(f"{report.cost_ratio:.2f} times the plain network's MACs")
     if report.validation_images:
         parts.append(
             f"{report.changed_predictions} of {report.validation_images} validation "
@@ -164,7 +164,7 @@ def describe(report: FoldReport) -> str:
 
 
 def _fold_plain(model: keras.Model) -> keras.Model:
-    """Returns what is left when every image chooses the tuned filters and blocks."""
+    """Returns the network with all filters and blocks tuned, folded."""
     gates = gate_io.list_gates(model)
     tuned = {name: np.ones(gate.shape[-1], np.float32) for name, gate in gates.items()}
     return folding.fold(model, tuned).model
@@ -192,7 +192,7 @@ def _predict(model: keras.Model, examples: Examples, spec: ImageSpec) -> np.ndar
     logits = [
         model.predict_on_batch(images) for images in _read_batches(examples, spec)
     ]
-    return tf.nn.softmax(np.concatenate(logits).astype(np.float64)).numpy()
+    return special.softmax(np.concatenate(logits).astype(np.float64), axis=-1)
 
 
 def _count_changes(answers: np.ndarray, expected: np.ndarray) -> int:

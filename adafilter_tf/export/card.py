@@ -1,4 +1,4 @@
-"""The card inside a SavedModel: what it is, from which data, how good, how made."""
+"""The model card inside a SavedModel: data, input, metrics, training, versions."""
 
 import platform
 from collections.abc import Mapping, Sequence
@@ -23,14 +23,19 @@ A classifier of {num_classes} classes, made by adafilter_tf.
 
 Classes: {classes}. Indices: `assets/labels.txt`.
 
+## Input
+
+`image_bytes` takes JPEG and PNG files. A file with more pixels than one of its size may
+have is refused.
+
 ## Measured
 
 | | Validation | Test |
 | --- | ---: | ---: |
 {metrics}
 
-Every image of a split is scored once. Test images were not used to choose anything
-by adafilter_tf.
+Every image of a split is scored once. adafilter_tf used no test image to choose
+anything.
 {gates}{fold}
 ## How it was trained
 
@@ -60,12 +65,12 @@ _FACTS = (
 _SPLITS = ("validation", "test")
 _METRICS = (
     ("Accuracy", "accuracy", "{:.2%}"),
-    ("Mean accuracy of the classes", "mean_per_class_accuracy", "{:.2%}"),
+    ("Mean per-class accuracy", "mean_per_class_accuracy", "{:.2%}"),
     ("Cross-entropy, nats", "loss", "{:.4f}"),
     ("Images", "examples", "{:,}"),
 )
 _GATES = """
-Gates on the test images: {tuned_fraction:.1%} of the choices are tuned filters,
+Gates on the test images: {tuned_fraction:.1%} of the gates are tuned,
 {image_dependent_fraction:.1%} of the filters depend on the image.
 """
 
@@ -84,7 +89,7 @@ The network was folded for inference: {fold}.
 | --- | ---: |
 | Predictions that changed | {changed_predictions} of {validation_images:,} validation images |
 | Greatest change of a probability | {greatest_difference} |
-| Choices that depend on the image | {dependent_fraction:.1%} of {filters:,} |
+| Gates that depend on the image | {dependent_fraction:.1%} of {filters:,} |
 | Training images that decided which | {calibration_images:,} |
 | Multiply-adds per image | {multiply_adds:,} |
 | Times those of the plain network | {cost_ratio:.3f} |
@@ -104,11 +109,11 @@ def format_card(
     """Returns the card of a finished run in Markdown.
 
     Args:
-        metrics: Of the run, as in its metrics.json.
+        metrics: The run's metrics, as in its metrics.json.
         num_images: By split.
         class_names: In the order of the model's outputs.
         flags: The flagfile that repeats the run.
-        fold: What folding did, see `fold_run.FoldReport`; None if nothing was folded.
+        fold: See `calibration.FoldReport`; None if nothing was folded.
     """
     rows = [
         f"| {title} | "
@@ -134,7 +139,7 @@ def format_card(
 def _format_fold(fold: Mapping) -> str:
     difference = fold["greatest_difference"]
     kept = ", ".join(f"`{name}`" for name in fold["kept"])
-    left = "A choice that is not the image's is part of the weights."
+    left = "Gates that do not depend on the image are folded into the weights."
     if kept:
         left += f" Not folded: {kept}."
     if fold["fold"] == "exact" and fold["calibrated_changed_predictions"]:

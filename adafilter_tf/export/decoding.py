@@ -1,7 +1,7 @@
-"""From strangers' bytes to pixels, inside the served graph.
+"""From untrusted bytes to pixels, inside the served graph.
 
-A server decodes what anybody sends, next to other people's images: no file may cost
-much more than an honest one, and a broken one may cost only its own row.
+A server decodes what anybody sends, next to other clients' images: no file may cost
+much more than an ordinary one, and a broken one affects only its own row.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +10,34 @@ import tensorflow as tf
 
 # From the bytes of one image (scalar string) to its pixels, or an error.
 Decode = Callable[[tf.Tensor], tf.Tensor]
+
+
+_BASE64 = (
+    'The image is base64 text. In JSON, send bytes as {"b64": "..."}: '
+    '{"instances": [{"image_bytes": {"b64": "..."}}]}.'
+)
+_UNREADABLE = (
+    "The image cannot be decoded: it is damaged, of another format than JPEG and PNG, "
+    "or has more pixels than a file of its size may have."
+)
+
+
+def explain_invalid(encoded: tf.Tensor, valid: tf.Tensor) -> tf.Tensor:
+    """Returns why images were not decoded, string [n]; empty for valid ones.
+
+    Args:
+        encoded: String [n].
+        valid: bool [n].
+    """
+    reasons = tf.where(_is_base64(encoded), _BASE64, _UNREADABLE)
+    return tf.where(valid, "", reasons)
+
+
+def _is_base64(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether bytes are the start of a JPEG, PNG, GIF or WebP file in base64."""
+    start = tf.strings.substr(encoded, 0, 6)
+    pattern = "/9j/.*|iVBORw|R0lGOD|UklGR.|data:i"
+    return tf.strings.regex_full_match(start, pattern)
 
 
 def decode_all(encoded: tf.Tensor, decode: Decode, shape: Sequence[int]) -> tf.Tensor:
@@ -23,9 +51,14 @@ def decode_all(encoded: tf.Tensor, decode: Decode, shape: Sequence[int]) -> tf.T
     Returns:
         float32 [n, S, S, C].
     """
-    return tf.map_fn(
-        decode, encoded, fn_output_signature=tf.TensorSpec(shape, tf.float32)
-    )
+    check = tf.debugging.Assert(~tf.reduce_any(_is_base64(encoded)), [_BASE64])
+    # There is no operation to wait for outside a graph.
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.map_fn(
+            decode,
+            tf.identity(encoded),
+            fn_output_signature=tf.TensorSpec(shape, tf.float32),
+        )
 
 
 def decode_valid(
@@ -33,9 +66,9 @@ def decode_valid(
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decodes the images of a batch that can be decoded.
 
-    A data set inside the graph is the one construct of TensorFlow that drops what
-    fails; an error under `tf.map_fn` fails the whole request, and with a server's
-    batching other people's requests too.
+    Only a data set inside the graph can drop elements that fail; an error under
+    `tf.map_fn` fails the whole request, and with a server's batching the requests of
+    other clients too.
 
     Args:
         encoded: String [n].

@@ -1,6 +1,6 @@
 """A trained model as files of other runtimes, ONNX and LiteRT (TensorFlow Lite).
 
-Each file is run by its own runtime on real images, before it appears under its name.
+Each file is run by its own runtime on real images before it gets its name.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from absl import logging
+from scipy import special
 
 from adafilter_tf import errors, layers
 from adafilter_tf.export import runtimes
@@ -21,15 +22,37 @@ from adafilter_tf.export import runtimes
 # Greatest difference of a probability, in the median image. Float32 files were 1e-6
 # apart; a wrong padding or a lost weight is 1e-2 or more, in every image.
 TOLERANCE = 1e-4
-# A gate at its threshold turns by another order of summation, and its image with it.
+# Another order of summation can flip a gate at its threshold.
 MAX_CHANGED_SHARE = 0.01
 
 _BATCH_SIZE = 32
 
 
 @dataclasses.dataclass(frozen=True)
+class Metadata:
+    """What a program needs to know beside the file of a model; see docs/serving.md.
+
+    Attributes:
+        class_names: In the order of the logits.
+        image_size: Height and width S of `images`, in pixels.
+        channels: 1 (grey) or 3 (RGB).
+        crop_fraction: Side of the central square that is resized to S x S, as a
+            fraction of the shorter side of the upright image.
+        resize_method: Of the central square.
+        pixel_range: Least and greatest value of `images`, float32.
+    """
+
+    class_names: Sequence[str]
+    image_size: int
+    channels: int
+    crop_fraction: float
+    resize_method: str = "bilinear, antialiased"
+    pixel_range: tuple[int, int] = (0, 255)
+
+
+@dataclasses.dataclass(frozen=True)
 class FormatReport:
-    """How a file answers, beside Keras in float32, on the same labelled images.
+    """The answers of a file and of Keras in float32 to the same labelled images.
 
     Attributes:
         path: The file.
@@ -40,7 +63,7 @@ class FormatReport:
         changed_predictions: Number of images whose most probable class is not Keras'.
         median_difference: Over the images, of the greatest difference between an
             image's probabilities.
-        greatest_difference: Likewise the greatest; a gate that turns can make it large.
+        greatest_difference: Likewise the greatest; a flipped gate can make it large.
     """
 
     path: str
@@ -85,6 +108,7 @@ def export_formats(
     images: np.ndarray,
     labels: np.ndarray,
     representative_images: np.ndarray,
+    metadata: Metadata | None = None,
 ) -> list[FormatReport]:
     """Writes one file per format; replaces it if it exists.
 
@@ -94,13 +118,14 @@ def export_formats(
 
     Args:
         model: Functional model, float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
-        export_dir: Folder of the files, which bear the names of `runtimes.RUNTIMES`.
+        export_dir: Folder of the files, named as in `runtimes.RUNTIMES`.
         formats: Keys of `runtimes.RUNTIMES`.
         images: float32 [n, S, S, C], real images on which the files are tried; some
             hundred are enough.
         labels: int [n], their classes.
         representative_images: float32 [m, S, S, C], training images, from which int8
             files take the ranges of their activations; a hundred are enough.
+        metadata: Written into the files; None writes none.
 
     Returns:
         A report per format, in their order.
@@ -124,7 +149,9 @@ def export_formats(
         for name in formats:
             runtime = runtimes.RUNTIMES[name]
             written = os.path.join(staging, runtime.file_name)
-            logits = _answer(portable, name, written, images, representative_images)
+            logits = _answer(
+                portable, name, written, images, representative_images, metadata
+            )
             path = os.path.join(export_dir, runtime.file_name)
             report = _compare(path, written, logits, expected, labels)
             if not runtime.quantized:
@@ -156,7 +183,7 @@ def _check_images(model, images, labels, representative_images) -> None:
 
 
 def _portable_copy(model: keras.Model) -> keras.Model:
-    """The model in float32 and on one device; its output is named "logits"."""
+    """Returns the model in float32 on one device; its output is named "logits"."""
 
     def convert(layer):
         config = layer.get_config()
@@ -178,11 +205,13 @@ def _portable_copy(model: keras.Model) -> keras.Model:
     return keras.Model(copy.inputs[0], {"logits": copy.outputs[0]})
 
 
-def _answer(model, name, path, images, representative_images) -> np.ndarray:
-    """Writes a file, runs it and gives its logits."""
+def _answer(model, name, path, images, representative_images, metadata) -> np.ndarray:
+    """Writes a file, runs it and returns its logits."""
     runtime = runtimes.RUNTIMES[name]
     try:
         runtime.convert(model, path, representative_images)
+        if metadata is not None:
+            runtime.embed(path, dataclasses.asdict(metadata))
         return _predict(runtime.load(path), images)
     except Exception as error:  # Converters and runtimes raise bare subclasses of it.
         raise errors.RunError(
@@ -204,7 +233,10 @@ def _predict(run: Callable, images: np.ndarray) -> np.ndarray:
 
 def _compare(path, written, logits, expected, labels) -> FormatReport:
     answers, keras_answers = logits.argmax(-1), expected.argmax(-1)
-    differences = np.abs(_softmax(logits) - _softmax(expected)).max(axis=-1)
+    answered, wanted = (
+        special.softmax(of.astype(np.float64), axis=-1) for of in (logits, expected)
+    )
+    differences = np.abs(answered - wanted).max(axis=-1)
     return FormatReport(
         path=path,
         num_bytes=os.path.getsize(written),
@@ -217,21 +249,16 @@ def _compare(path, written, logits, expected, labels) -> FormatReport:
     )
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    exponentials = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype=np.float64)
-    return exponentials / exponentials.sum(axis=-1, keepdims=True)
-
-
 def _check_agreement(report: FormatReport) -> None:
     allowed = max(1, int(MAX_CHANGED_SHARE * report.num_images))
-    # Not the opposite comparison: that is false of a NaN, too.
+    # Written so that NaN disagrees.
     agrees = report.median_difference <= TOLERANCE
     if not agrees or report.changed_predictions > allowed:
         raise errors.RunError(
-            f"{os.path.basename(report.path)} does not answer as Keras: its "
+            f"{os.path.basename(report.path)} does not answer like Keras: its "
             f"probabilities differ by {report.median_difference:.1e} in the median "
             f"image (allowed is {TOLERANCE:.0e}) and {report.changed_predictions} of "
-            f"{report.num_images} predictions are others (allowed are {allowed}). "
+            f"{report.num_images} predictions differ (allowed are {allowed}). "
             "Leave this format out, or report the model."
         )
 

@@ -5,12 +5,19 @@ packages that it and the runtimes need are optional, so they are imported where 
 """
 
 import dataclasses
+import json
 import re
-from collections.abc import Callable, Iterator
+import zipfile
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
+
+METADATA_KEY = "adafilter_tf"
+"""Key of an ONNX file's metadata, whose value is JSON."""
+METADATA_FILE = "metadata.json"
+"""Member of the ZIP archive at the end of a LiteRT file."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +29,7 @@ class Runtime:
         packages: What it needs, by the names that pip knows.
         convert: Function (model, path, representative_images) that writes the file of a
             float32 model whose output is a dictionary with "logits".
+        embed: Function (path, metadata) that writes metadata into the file.
         load: Function (path) that returns a function of images [n, S, S, C] to logits
             [n, K].
         quantized: Whether the file answers less exactly than Keras, by design.
@@ -30,12 +38,13 @@ class Runtime:
     file_name: str
     packages: tuple[str, ...]
     convert: Callable[[keras.Model, str, np.ndarray], None]
+    embed: Callable[[str, Mapping], None]
     load: Callable[[str], Callable[[np.ndarray], np.ndarray]]
     quantized: bool = False
 
 
 def explain(error: Exception) -> str:
-    """What a converter complains about, in one line."""
+    """Returns the reason why a converter failed, in one line."""
     message = str(error)
     # The first location that LiteRT's converter names: the op, then its path of layers.
     location = re.search(r'fused\["(\w+):", "([^"@]+)@', message)
@@ -54,6 +63,14 @@ def _convert_to_onnx(model, path, representative_images) -> None:
     for tensor in (*converted.graph.input, *converted.graph.output):
         tensor.type.tensor_type.shape.dim[0].dim_param = "batch"
     onnx.save(converted, path)
+
+
+def _embed_in_onnx(path: str, metadata: Mapping) -> None:
+    import onnx
+
+    model = onnx.load(path)
+    onnx.helper.set_model_props(model, {METADATA_KEY: json.dumps(metadata)})
+    onnx.save(model, path)
 
 
 def _load_onnx(path):
@@ -93,6 +110,15 @@ def _export_litert(model, path, supported_ops, **options) -> None:
     )
 
 
+def _embed_in_litert(path: str, metadata: Mapping) -> None:
+    # As TensorFlow Lite's metadata packs associated files: a ZIP archive behind the
+    # model, which runtimes skip and `unzip` lists.
+    names = "".join(f"{name}\n" for name in metadata["class_names"])
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(METADATA_FILE, json.dumps(metadata, indent=2))
+        archive.writestr("labels.txt", names)
+
+
 def _load_litert(path):
     # Not `tf.lite.Interpreter`: TensorFlow has announced its removal.
     from ai_edge_litert import interpreter
@@ -109,15 +135,24 @@ def _signature(model: keras.Model) -> list[keras.InputSpec]:
 # What can be written beside the SavedModel.
 RUNTIMES = {
     "onnx": Runtime(
-        "model.onnx", ("tf2onnx", "onnx", "onnxruntime"), _convert_to_onnx, _load_onnx
+        "model.onnx",
+        ("tf2onnx", "onnx", "onnxruntime"),
+        _convert_to_onnx,
+        _embed_in_onnx,
+        _load_onnx,
     ),
     "litert": Runtime(
-        "model.tflite", ("ai-edge-litert",), _convert_to_litert, _load_litert
+        "model.tflite",
+        ("ai-edge-litert",),
+        _convert_to_litert,
+        _embed_in_litert,
+        _load_litert,
     ),
     "litert_int8": Runtime(
         "model_int8.tflite",
         ("ai-edge-litert",),
         _convert_to_litert_int8,
+        _embed_in_litert,
         _load_litert,
         quantized=True,
     ),

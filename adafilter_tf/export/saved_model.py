@@ -1,4 +1,4 @@
-"""From a trained model to a SavedModel that takes files and needs none of our code.
+"""From a trained model to a SavedModel that takes files and needs no Python code.
 
 The graph holds the preprocessing of evaluation, the model and the label names. It is
 written with `tf.saved_model.save`: `keras.export.ExportArchive` calls the same, but has
@@ -34,7 +34,7 @@ def export_saved_model(
     card: str | None = None,
     gates: Mapping[str, keras.KerasTensor] | None = None,
 ) -> str:
-    """Writes the next version of a SavedModel; gives its folder, `export_dir/<number>`.
+    """Writes the next version of a SavedModel; returns `export_dir/<number>`.
 
     For its signatures see `signatures.create_signatures`. `assets/labels.txt` has the K
     names, one per line; `assets.extra/` has the card and the requests with which
@@ -66,24 +66,13 @@ def export_saved_model(
         )
     )
     os.makedirs(export_dir, exist_ok=True)
-    # In the same folder, hence on the same file system, and no number: no model server
-    # takes it for a version.
+    # In the same folder, hence on the same file system; not a number, so that no model
+    # server takes it for a version.
     staging = pathlib.Path(tempfile.mkdtemp(prefix=".unfinished-", dir=export_dir))
     try:
         finished = staging / "saved_model"
         _save(model, signatures, class_names, finished)
-        extra = finished / warmup.FOLDER
-        extra.mkdir()
-        if card is not None:
-            (extra / card_lib.FILE_NAME).write_text(card, encoding="utf-8")
-        warmup.write_requests(
-            finished,
-            ["serving_default", "strict"],
-            image_size=spec.image_size,
-            channels=spec.channels,
-        )
-        # A request that fails would keep a server from loading the model.
-        warmup.replay_requests(finished)
+        _write_extra(finished, card, spec)
         version = _publish(finished, export_dir)
     finally:
         shutil.rmtree(staging)
@@ -120,8 +109,24 @@ def _save(model, signatures, class_names, folder: pathlib.Path) -> None:
     _name_methods(folder / "saved_model.pb")
 
 
+def _write_extra(folder: pathlib.Path, card: str | None, spec: ImageSpec) -> None:
+    """Writes the card and the warm-up requests, and answers these once."""
+    extra = folder / warmup.FOLDER
+    extra.mkdir()
+    if card is not None:
+        (extra / card_lib.FILE_NAME).write_text(card, encoding="utf-8")
+    warmup.write_requests(
+        folder,
+        ["serving_default", "strict"],
+        image_size=spec.image_size,
+        channels=spec.channels,
+    )
+    # A request that fails would keep a server from loading the model.
+    warmup.replay_requests(folder)
+
+
 def _name_methods(path: pathlib.Path) -> None:
-    """Sets what `tf.saved_model.save` has no argument for: which call is meant."""
+    """Sets the method name, for which `tf.saved_model.save` has no argument."""
     saved_model = saved_model_pb2.SavedModel.FromString(path.read_bytes())
     for meta_graph in saved_model.meta_graphs:
         for name, method_name in signatures_lib.METHOD_NAMES.items():
@@ -130,7 +135,7 @@ def _name_methods(path: pathlib.Path) -> None:
 
 
 def _publish(finished: pathlib.Path, export_dir: str) -> str:
-    """Gives a finished folder the next number; two exports at once get two."""
+    """Renames a finished folder to the next number, also beside another export."""
     while True:
         numbers = [int(name) for name in os.listdir(export_dir) if name.isdecimal()]
         version = os.path.join(export_dir, str(max(numbers, default=0) + 1))

@@ -1,4 +1,4 @@
-"""The signatures of a served model: what goes in and what comes out, by name."""
+"""The signatures of a served model: inputs and outputs by name."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -19,7 +19,7 @@ Outputs = dict[str, tf.Tensor]
 
 
 class Classifier:
-    """A model with what its answers need.
+    """A model with its class names and preprocessing.
 
     Args:
         model: float32 pixels [B, S, S, C] in 0..255 to logits [B, K].
@@ -56,15 +56,17 @@ class Classifier:
         )
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
-        """The pixels of one encoded image as the model takes them."""
+        """Returns the pixels of one encoded image as the model takes them."""
         return preprocessing.preprocess_for_evaluation(encoded, self.spec)
 
     def classify(self, images: tf.Tensor, valid: tf.Tensor | None = None) -> Outputs:
-        """The outputs of all signatures but `gates` and `classify`.
+        """Returns the outputs of all signatures but `gates` and `classify`.
 
         Args:
             images: float32 [n, S, S, C] in 0..255.
-            valid: bool [n]; the other images get NaN and empty names.
+            valid: bool [n]; the other images get zeros and empty names. Zeros, not
+                NaN: JSON has no NaN, and a REST client would refuse the answer of the
+                whole batch.
         """
         logits = self._compute_logits(images)
         probabilities = tf.nn.softmax(logits)
@@ -73,8 +75,7 @@ class Classifier:
         if valid is not None:
             missing = ~valid[:, tf.newaxis]
             logits, probabilities, scores = (
-                tf.where(missing, float("nan"), of)
-                for of in (logits, probabilities, scores)
+                tf.where(missing, 0.0, of) for of in (logits, probabilities, scores)
             )
             names = tf.where(missing, "", names)
         return {
@@ -94,9 +95,9 @@ def create_signatures(classifier: Classifier) -> dict[str, Callable]:
     """Returns the signatures by name; every output is batch-major, n >= 1.
 
     - `serving_default`: `image_bytes`, string [n], the bytes of JPEG or PNG files. A
-      broken one does not fail the others: `valid` [n] is False, numbers are NaN and
-      names empty.
-    - `strict`: the same, without `valid`; any broken image is INVALID_ARGUMENT.
+      broken one does not fail the others: its `valid` is False, its numbers are 0, its
+      names empty, and `error`, string [n], is the reason.
+    - `strict`: without `valid` and `error`; a broken image is INVALID_ARGUMENT.
     - `serving_float`: `images`, float32 [n, H, W, C], decoded pixels 0..255.
     - `classify`: `inputs`, string [n], serialized tf.train.Example with
       `image/encoded`, to `classes` and `scores` [n, k]: TensorFlow Serving's Classify.
@@ -144,7 +145,11 @@ def _serve_valid(classifier: Classifier) -> Callable[[tf.Tensor], Outputs]:
         images, valid = decoding.decode_valid(
             image_bytes, classifier.decode, classifier.spec.shape
         )
-        return {**classifier.classify(images, valid), "valid": valid}
+        return {
+            **classifier.classify(images, valid),
+            "valid": valid,
+            "error": decoding.explain_invalid(image_bytes, valid),
+        }
 
     return serve
 

@@ -11,6 +11,7 @@ from concurrent import futures
 import keras
 import numpy as np
 import tensorflow as tf
+from scipy import special
 
 from adafilter_tf import errors
 from adafilter_tf.data.decoding import image_format, preprocessing
@@ -19,14 +20,14 @@ from adafilter_tf.data.decoding.preprocessing import ImageSpec
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """What the model says of one image.
+    """The most probable classes of one image.
 
     Attributes:
-        path: the file, as it was given.
-        classes: the k most probable classes, the most probable first; empty names for
+        path: The file, as it was given.
+        classes: The k most probable classes, the most probable first; empty names for
             an image that could not be read.
-        probabilities: their probabilities; NaN for an image that could not be read.
-        error: why the image could not be read; None if it was.
+        probabilities: Their probabilities; NaN for an image that could not be read.
+        error: Why the image could not be read; None if it was.
     """
 
     path: str
@@ -55,10 +56,10 @@ def predict_paths(
         class_names: K names.
         batch_size: B; fewer if there are fewer paths. A last batch that is not full is
             filled with zeros, so that the model is traced for one shape only.
-        top_k: how many classes a row gives; fewer if the model has fewer.
+        top_k: How many classes a row has; fewer if the model has fewer.
 
     Raises:
-        RunError: the model gives a logit that is not finite; the image is named.
+        RunError: A logit is not finite; the image is named.
     """
     top_k = min(top_k, len(class_names))
     read = _reader(spec)
@@ -78,7 +79,7 @@ def predict_paths(
 
 
 def _reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
-    """Makes a function from a path to pixels [S, S, C], or to the reason for none."""
+    """Returns a function from a path to pixels [S, S, C], or to why there are none."""
 
     def preprocess(encoded: tf.Tensor) -> tf.Tensor:
         return preprocessing.preprocess_for_evaluation(encoded, spec)
@@ -100,7 +101,7 @@ def _read_ahead(
     """Yields (paths, contents) of each batch while threads read the next one."""
     paths = iter(paths)
     with futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        started = collections.deque()
+        started: collections.deque[tuple[tuple[str, ...], list]] = collections.deque()
         while batch := tuple(itertools.islice(paths, batch_size)):
             started.append((batch, [pool.submit(read, path) for path in batch]))
             if len(started) > 1:
@@ -115,11 +116,10 @@ def _prediction(
 ) -> Prediction:
     if not np.all(np.isfinite(logits)):
         raise errors.RunError(
-            f"The model gives logits that are not finite for {path}; allowed are "
-            "finite numbers. Its weights are damaged: train again or use a checkpoint."
+            f"The model has non-finite logits (NaN or Inf) for {path}. Its "
+            "weights are damaged: train again or use a checkpoint."
         )
-    exponentials = np.exp(logits.astype(np.float64) - logits.max())
-    probabilities = exponentials / exponentials.sum()
+    probabilities = special.softmax(logits.astype(np.float64))
     order = np.argsort(-logits, kind="stable")[:top_k]
     return Prediction(
         path,

@@ -1,4 +1,4 @@
-"""How far a long list of images is: count, images per second, time that remains."""
+"""Progress over a long list of images: count, images per second, time remaining."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -19,16 +19,16 @@ def report_progress(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[Row]:
-    """Yields the same rows and writes where they stand.
+    """Yields the same rows and writes the progress.
 
-    A screen has one line that is written anew twice a second. A file has a line every
-    ten seconds, so that a log stays readable. Both end with a line of the whole.
+    A terminal has one line that is updated twice per second. A file has a line
+    every ten seconds, so that a log stays readable. Both end with a total.
 
     Args:
-        rows: One an image.
-        total: How many they are expected to be.
+        rows: One per image.
+        total: The expected number of rows.
         stream: Such as standard error.
-        clock: Gives seconds.
+        clock: Returns seconds.
     """
     on_screen = stream.isatty()
     interval = _SCREEN_INTERVAL_S if on_screen else _LOG_INTERVAL_S
@@ -37,7 +37,7 @@ def report_progress(
     for count, row in enumerate(rows, 1):
         yield row
         now = clock()
-        if count == 1:  # what went before, loading and tracing, foretells nothing
+        if count == 1:  # loading and tracing come before the first row
             first = written = now
         elif now - written >= interval and count < total:
             written = now
@@ -49,7 +49,7 @@ def report_progress(
             stream.write(f"\r{text:<70}" if on_screen else f"{text}\n")
             stream.flush()
     seconds = clock() - start
-    rate = f", {count / seconds:.1f} images/s" if seconds > 0 else ""
-    text = f"{count:,} images in {format_duration(seconds)}{rate}"
+    speed = f", {count / seconds:.1f} images/s" if seconds > 0 else ""
+    text = f"{count:,} images in {format_duration(seconds)}{speed}"
     stream.write(f"\r{text:<70}\n" if on_screen else f"{text}\n")
     stream.flush()

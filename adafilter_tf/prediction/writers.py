@@ -1,6 +1,7 @@
 """Files of predictions: CSV, JSON lines and Parquet, written row by row."""
 
 import csv
+import io
 import json
 import math
 import os
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, Protocol, TextIO
 
 from adafilter_tf import errors
+from adafilter_tf.files import text
 from adafilter_tf.prediction.predict import Prediction
 
 FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet",)}
@@ -30,8 +32,8 @@ def choose_format(path: str | None, given: str | None) -> str:
         given: What the user asked for; None leaves it to the file's ending.
 
     Raises:
-        UsageError: The ending says no format, Parquet was asked for on standard output,
-            or pyarrow is missing for it.
+        UsageError: The ending implies no format, Parquet was asked for on standard
+            output, or pyarrow is missing for it.
     """
     chosen = given or ("csv" if path is None else _format_of(path))
     if chosen == "parquet":
@@ -45,10 +47,10 @@ def choose_format(path: str | None, given: str | None) -> str:
 
 
 def check_target(path: str, *, overwrite: bool) -> None:
-    """Checks that a file may be written, before hours are spent on its content.
+    """Checks that a file can be written, before hours are spent on its content.
 
     Raises:
-        UsageError: It is there already and `overwrite` is False, it is a folder, or its
+        UsageError: It exists and `overwrite` is False, it is a folder, or its
             folder is missing or not writable.
     """
     folder = os.path.dirname(path) or "."
@@ -58,24 +60,38 @@ def check_target(path: str, *, overwrite: bool) -> None:
         )
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise errors.UsageError(
-            f"Received --predictions={path}, but {folder} is no folder that can be "
-            "written to; make it or name another one."
+            f"Received --predictions={path}, but {folder} is not a writable "
+            "folder; create it or name another one."
         )
     if os.path.exists(path) and not overwrite:
         raise errors.UsageError(_describe_existing(path))
 
 
 def write_csv(rows: Iterable[Prediction], file: TextIO) -> tuple[int, int]:
-    """Writes rows as they come; gives the number of rows and of those with an error.
+    """Writes rows as they come; returns the number of rows and of those with an error.
 
     The columns: `path,class,probability,class_2,probability_2,...,error`, where the
     first class is the most probable one. Broken images have only `path` and `error`.
+    Text that a spreadsheet would run as a formula has a leading apostrophe, see
+    `text.protect_cell`; `read_csv` removes it.
     """
     return _write(rows, _CsvWriter(file))
 
 
+def read_csv(file: TextIO) -> list[dict[str, str]]:
+    """Returns the rows that `write_csv` wrote, by column, with the exact texts.
+
+    Args:
+        file: Opened with `newline=""`, UTF-8 and `errors="surrogateescape"`.
+    """
+    return [
+        {name: text.restore_cell(cell) for name, cell in row.items()}
+        for row in csv.DictReader(file)
+    ]
+
+
 def write_json_lines(rows: Iterable[Prediction], file: TextIO) -> tuple[int, int]:
-    """Writes one JSON object a line: `path`, `classes`, `probabilities`, `error`.
+    """Writes one JSON object per line: `path`, `classes`, `probabilities`, `error`.
 
     Broken images have empty lists; `error` is null for the others.
     """
@@ -103,7 +119,7 @@ def save(
         The number of rows and of those with an error.
 
     Raises:
-        UsageError: The file came to be meanwhile, and `overwrite` is False.
+        UsageError: The file was created meanwhile, and `overwrite` is False.
     """
     temporary = temporary_path(path)
     if file_format == "parquet":
@@ -125,7 +141,7 @@ def save(
 
 
 def temporary_path(path: str) -> str:
-    """Where the rows are until the file is complete."""
+    """Returns where the rows are until the file is complete."""
     return f"{path}.tmp"
 
 
@@ -135,10 +151,11 @@ def print_rows(
     """Writes rows to standard output.
 
     Raises:
-        RunError: Nobody reads it any more, or it cannot be written.
+        RunError: The pipe is closed, or it cannot be written.
     """
     # A file name need not be valid UTF-8.
-    stream.reconfigure(encoding="utf-8", errors="surrogateescape")
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(encoding="utf-8", errors="surrogateescape")
     try:
         counts = _TEXT_FORMATS[file_format](rows, stream)
         stream.flush()
@@ -170,14 +187,24 @@ def _write(rows: Iterable[Prediction], writer: _Writer) -> tuple[int, int]:
 class _CsvWriter:
     def __init__(self, file: TextIO):
         self._writer = csv.writer(file, lineterminator="\n")
+        # Else a carriage return is not quoted, and ends the line for most readers.
+        self._quoting_writer = csv.writer(
+            file, lineterminator="\n", quoting=csv.QUOTE_ALL
+        )
         self._has_header = False
 
     def write(self, row: Prediction) -> None:
         self._write_header(len(row.classes))
         scores = ["" if math.isnan(p) else f"{p:.6g}" for p in row.probabilities]
-        pairs = zip(row.classes, scores, strict=True)
-        cells = [cell for pair in pairs for cell in pair]
-        self._writer.writerow([row.path, *cells, row.error or ""])
+        classes = map(text.protect_cell, row.classes)
+        pairs = zip(classes, scores, strict=True)
+        cells = [
+            text.protect_cell(row.path),
+            *(cell for pair in pairs for cell in pair),
+            text.protect_cell(row.error or ""),
+        ]
+        needs_quotes = any("\r" in cell for cell in cells)
+        (self._quoting_writer if needs_quotes else self._writer).writerow(cells)
 
     def close(self) -> None:
         self._write_header(1)
@@ -256,7 +283,7 @@ def _format_of(path: str) -> str:
             return name
     known = [ending for endings in FORMATS.values() for ending in endings]
     raise errors.UsageError(
-        f"Received --predictions={path}, whose ending says no format; allowed are "
+        f"Received --predictions={path}, whose ending implies no format; allowed are "
         f"{', '.join(known)}, or any with --predictions_format={'|'.join(FORMATS)}."
     )
 
@@ -276,6 +303,6 @@ def _import_parquet():
 
 def _describe_existing(path: str) -> str:
     return (
-        f"--predictions={path} is there already and is left as it is; name another "
-        "file, or replace it with --overwrite."
+        f"--predictions={path} exists and is not replaced; name another file, or "
+        "replace it with --overwrite."
     )

@@ -111,6 +111,12 @@ def export_run(
             images=_read_pixels(tried, spec),
             labels=np.asarray(tried.labels),
             representative_images=_read_pixels(representative, spec),
+            metadata=export_formats.Metadata(
+                class_names=atomic.read_text(folder.labels).splitlines(),
+                image_size=spec.image_size,
+                channels=spec.channels,
+                crop_fraction=spec.crop_fraction,
+            ),
         )
         by_format = dict(zip(others, reports, strict=True))
         entries = {

@@ -93,5 +93,5 @@ def test_a_network_without_gates_costs_what_it_did(image_files):
     assert report.cost_ratio == 1
     assert report.filters == 0
     assert gate_io.list_gates(folded.model) == {}
-    line = "folded (exact); 1.00 times the plain network's multiply-adds; 0 of 2"
+    line = "folded (exact); 1.00 times the plain network's MACs; 0 of 2"
     assert calibration.describe(report).startswith(line)

@@ -238,9 +238,9 @@ def test_layer_without_a_form_in_the_format_is_named(tmp_path, name):
 def test_file_that_answers_otherwise_is_refused(tmp_path, name):
     model = layer_model(lambda x: x + tf.random.uniform(tf.shape(x), maxval=99.0))
     message = (
-        r"^model.onnx does not answer as Keras: its probabilities differ by "
+        r"^model.onnx does not answer like Keras: its probabilities differ by "
         r"\d\.\de-0\d in the median image \(allowed is 1e-04\) and \d+ of 40 "
-        r"predictions are others \(allowed are 1\)\. Leave this format out, or report "
+        r"predictions differ \(allowed are 1\)\. Leave this format out, or report "
         r"the model\.$"
     )
     with pytest.raises(errors.RunError, match=message):

@@ -1,8 +1,14 @@
 """A real export behind a model server in another process, asked by the real client."""
 
+import base64
 import csv
+import json
+import pathlib
+import re
+import shutil
 import subprocess
 import sys
+import urllib.request
 
 import keras
 import numpy as np
@@ -16,6 +22,7 @@ from adafilter_tf.prediction import image_files
 from tests.conftest import tiny_resnet
 from tests.tools import prediction_servicer
 
+ROOT = pathlib.Path(__file__).parents[2]
 NAMES = ("rosé", "daisy", "wild tulip")
 SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
 
@@ -80,3 +87,45 @@ def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
             probability = float(row["probability"])
             assert probability == pytest.approx(of.probabilities[0], abs=1e-6)
     assert [bool(row["error"]) for row in rows] == [0, 1, 0, 0, 1, 0]
+
+
+def documented_command(start):
+    """The command of the page on serving that begins so, with its continued lines."""
+    text = (ROOT / "docs/serving.md").read_text("utf-8")
+    command = re.search(rf"^{start}(.*\\\n)*.*$", text, re.MULTILINE)
+    assert command is not None
+    return command[0]
+
+
+def refuse_constant(name):
+    raise ValueError(f"{name} is not JSON")
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl")
+@pytest.mark.parametrize("index", [0, 1])
+def test_documented_curl_line_gets_strict_json(served, index):
+    model, ports, images = served
+    command = documented_command("curl --data").replace("8501", str(ports["rest"]))
+    command = command.replace("a.jpg", str(images / f"{index}.jpg"))
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, check=True, timeout=60
+    )
+    # As node, browsers and Go read it: without NaN and Infinity.
+    answer = json.loads(done.stdout, parse_constant=refuse_constant)
+    (row,) = answer["predictions"]
+    (expected,) = prediction.predict_paths(
+        model, [images / f"{index}.jpg"], class_names=NAMES, batch_size=1, **OPTIONS
+    )
+    assert row["valid"] == (expected.error is None)
+    assert row["classes"] == expected.classes[0]
+    assert bool(row["error"]) == bool(expected.error)
+
+
+def test_base64_text_alone_gets_a_clear_error(served):
+    _, ports, images = served
+    text = base64.b64encode((images / "0.jpg").read_bytes()).decode()
+    body = json.dumps({"instances": [{"image_bytes": text}]}).encode()
+    url = f"http://127.0.0.1:{ports['rest']}/v1/models/adafilter:predict"
+    with urllib.request.urlopen(url, body, timeout=60) as response:
+        (row,) = json.load(response)["predictions"]
+    assert not row["valid"] and '{"b64": "..."}' in row["error"]

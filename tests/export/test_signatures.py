@@ -1,3 +1,4 @@
+import base64
 import os
 
 import keras
@@ -76,7 +77,7 @@ def test_bytes_pixels_and_evaluation_agree(model, loaded, tmp_path):
 
 def test_signatures_have_these_inputs_and_batch_major_outputs(loaded):
     outputs = {
-        "serving_default": {*OUTPUTS, "valid"},
+        "serving_default": {*OUTPUTS, "valid", "error"},
         "strict": OUTPUTS,
         "serving_float": OUTPUTS,
         "classify": {"classes", "scores"},
@@ -107,7 +108,21 @@ def test_broken_image_is_flagged_and_the_others_are_answered(loaded):
             assert not np.any(answer[name].numpy()[[1, 3]] != b"")
         else:
             np.testing.assert_allclose(of_valid, expected[name], atol=1e-5)
-            assert np.all(np.isnan(answer[name].numpy()[[1, 3]]))
+            # JSON has no NaN.
+            assert np.all(answer[name].numpy()[[1, 3]] == 0)
+
+
+def test_base64_text_is_told_how_to_be_sent(loaded):
+    _, encoded = make_images(2)
+    text = base64.b64encode(encoded[0])
+    batch = tf.constant([text, encoded[1], b"text", b""])
+    answer = loaded.signatures["serving_default"](image_bytes=batch)
+    assert answer["valid"].numpy().tolist() == [False, True, False, False]
+    reasons = [reason.decode() for reason in answer["error"].numpy()]
+    assert '{"b64": "..."}' in reasons[0] and reasons[1] == ""
+    assert all("cannot be decoded" in reason for reason in reasons[2:])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="base64 text"):
+        loaded.signatures["strict"](image_bytes=batch)
 
 
 def test_strict_refuses_a_broken_image(loaded):

@@ -110,7 +110,7 @@ def test_logits_that_are_not_finite_are_refused(tmp_path):
     )
     with pytest.raises(
         errors.RunError,
-        match=r"logits that are not finite for .*a.png; allowed are finite numbers",
+        match=r"non-finite logits .* for .*a.png",
     ):
         next(rows)
 

@@ -114,7 +114,7 @@ def test_file_that_is_there_is_replaced_only_when_asked(tmp_path):
     path = str(tmp_path / "p.csv")
     writers.save(ROWS[:1], path, "csv", overwrite=False)
     before = open(path).read()
-    message = f"--predictions={path} is there already and is left as it is; name"
+    message = f"--predictions={path} exists .*--overwrite"
     with pytest.raises(errors.UsageError, match=message):
         writers.check_target(path, overwrite=False)
     with pytest.raises(errors.UsageError, match=f"The new rows are in {path}.tmp"):
@@ -159,7 +159,7 @@ def test_format_is_that_of_the_ending_or_the_flag(path, given, chosen):
 @pytest.mark.parametrize(
     ("path", "given", "message"),
     [
-        ("a.txt", None, "--predictions=a.txt, whose ending says no format; allowed"),
+        ("a.txt", None, "--predictions=a.txt, .*allowed are .csv"),
         (None, "parquet", "Parquet cannot be written to standard output; name a file"),
     ],
 )
@@ -180,3 +180,20 @@ def test_missing_pyarrow_is_named_with_its_remedy(monkeypatch):
 def test_target_that_cannot_be_written_is_named(tmp_path, name):
     with pytest.raises(errors.UsageError, match="Received --predictions="):
         writers.check_target(str(tmp_path / name), overwrite=True)
+
+
+def test_formulas_are_protected_and_all_texts_read_back(tmp_path):
+    controls = "".join(map(chr, range(1, 32)))
+    names = ["=1+1", "+2", "-3", "@x", "\tx", "\rx", "'n", "''", "daisy", controls, ""]
+    rows = [prediction.Prediction(f"{n}/=.jpg", (n,), (1.0,)) for n in names]
+    rows += [prediction.Prediction("a\rb", ("",), (math.nan,), "-reason")]
+    writers.save_csv(rows, str(tmp_path / "p.csv"))
+    with open(tmp_path / "p.csv", encoding="utf-8", newline="") as file:
+        cells = [cell for row in csv.reader(file) for cell in row]
+        assert not any(cell.startswith(tuple("=+-@\t\r")) for cell in cells)
+        file.seek(0)
+        read = writers.read_csv(file)
+    assert [(r["path"], r["class"]) for r in read[:-1]] == [
+        (row.path, row.classes[0]) for row in rows[:-1]
+    ]
+    assert (read[-1]["path"], read[-1]["error"]) == ("a\rb", "-reason")

@@ -162,7 +162,7 @@ class RestHandler(http.server.BaseHTTPRequestHandler):
         signature = self.served.find_signature(
             match[1],
             match[2] and int(match[2]),
-            request["signature_name"],
+            request.get("signature_name"),
             by_rest=True,
         )
         if not request["instances"]:
