@@ -18,6 +18,7 @@ import pathlib
 import statistics
 import sys
 import tempfile
+from typing import Any
 
 from adafilter_tf.cli import startup  # noqa: F401  # isort: skip - before TensorFlow
 
@@ -53,8 +54,8 @@ def run(values: flags.FlagValues) -> report.Report:
     turns = {"rounds": values.rounds, "warm_up": values.warm_up}
     results = report.Report()
     _describe(results, settings, values)
-    with tempfile.TemporaryDirectory() as folder:
-        folder = pathlib.Path(folder)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
         if "training" in values.sections:
             times = training_steps.measure(settings, **turns)
             results.add_times("train_step", times, subjects.REFERENCE)
@@ -130,7 +131,7 @@ def _measure_forms(results, settings, values, folder: pathlib.Path) -> None:
 
 
 def _add_memory(results, kind: str, subjects_by_name: dict, settings, rounds) -> None:
-    peaks = {name: [] for name in subjects_by_name}
+    peaks: dict[str, list[float]] = {name: [] for name in subjects_by_name}
     for _ in range(rounds):
         for name, subject in subjects_by_name.items():
             peaks[name].append(memory.measure(settings, str(subject)))
@@ -156,7 +157,7 @@ def _measure_input(results, settings, folder: pathlib.Path, turns: dict) -> None
 
 def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     """Defines the flags; called by the script, so that an import defines none."""
-    options = {"flag_values": values}
+    options: dict[str, Any] = {"flag_values": values}
     flags.DEFINE_enum(
         "backbone", "resnet50", list(backbones.BACKBONES), "Its name.", **options
     )
@@ -168,7 +169,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         "gate_from", None, "From where on to gate; none for each stage.", **options
     )
     flags.DEFINE_list(
-        "inference_batch_sizes", ["1", "8", "32"], "Images a batch.", **options
+        "inference_batch_sizes", ["1", "8", "32"], "Images per batch.", **options
     )
     flags.DEFINE_string(
         "run",
@@ -193,7 +194,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         **options,
     )
     for name, default, text in (
-        ("batch_size", 8, "Images a training step."),
+        ("batch_size", 8, "Images per training step."),
         ("rounds", 10, "How often each function is timed."),
         ("warm_up", 2, "How often each function is called before."),
         ("memory_rounds", 3, "Processes of each subject whose peak memory is read."),

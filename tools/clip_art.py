@@ -1,7 +1,7 @@
 """Drawings and photographs in colour that Debian ships: Openclipart, Tux Paint."""
 
 import pathlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from absl import logging
 
@@ -68,21 +68,21 @@ _MIRROR_SUFFIX = "_mirror"
 
 
 def read_openclipart_target(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
-    """The target's drawings; classes are the categories."""
+    """Yields the target's drawings; classes are the categories."""
     for (category, *parts), image in _read(path, _OPENCLIPART_ROOT, TARGET_CATEGORIES):
         if tuple(parts[:2]) != _CARDS_FOLDER:
             yield task_images.TaskImage(category, *_name_and_group(parts), image)
 
 
 def read_openclipart_source(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
-    """The source's drawings; classes are the folders within the categories."""
+    """Yields the source's drawings; classes are the folders within the categories."""
     for (category, *parts), image in _read(path, _OPENCLIPART_ROOT, SOURCE_CATEGORIES):
         class_name = "_".join(["openclipart", category, *parts[:-1][:1]])
         yield task_images.TaskImage(class_name, *_name_and_group(parts), image)
 
 
 def read_tuxpaint(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
-    """Stamps, those drawn mirrored left out; classes are the outer folders."""
+    """Yields stamps without mirrored ones; classes are the outer folders."""
     for (category, *parts), image in _read(path, _TUXPAINT_ROOT, TUXPAINT_CATEGORIES):
         name, group = _name_and_group(parts)
         if not name.endswith(_MIRROR_SUFFIX):
@@ -90,7 +90,7 @@ def read_tuxpaint(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
 
 
 def _read(path, root, categories):
-    """Gives the parts of the path below `root`, the category first, and the pixels."""
+    """Yields the parts of the path below `root`, the category first, and the pixels."""
     unusable = []
     for name, content in packages.read(path, f"{root}/*"):
         file = pathlib.PurePath(name)
@@ -107,6 +107,6 @@ def _read(path, root, categories):
         )
 
 
-def _name_and_group(parts):
+def _name_and_group(parts: Sequence[str]) -> tuple[str, str]:
     stem = pathlib.PurePath(parts[-1]).stem
     return "-".join([*parts[:-1], stem]), task_images.base_name(stem)

@@ -48,7 +48,7 @@ _FACING_RIGHT = "-200D-27A1-FE0F"
 
 
 def neutral_code(code: str) -> str:
-    """The code points of an emoji without gender and direction, joined by `-`."""
+    """Returns an emoji's code points without gender and direction, joined by `-`."""
     code = _GENDER_SIGN.sub("", code.replace(_FACING_RIGHT, ""))
     return _MAN_OR_WOMAN.sub(_PERSON, code) if "-200D-" in code else code
 
@@ -87,7 +87,7 @@ def read_google(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
 
 
 def _read_datasource(path, with_variations):
-    """Gives entries of emoji.json, with the `image` of the variation, and pixels."""
+    """Yields entries of emoji.json, with the `image` of the variation, and pixels."""
     (content,) = (c for _, c in packages.read(path, "package/emoji.json"))
     entries = {}
     for entry in json.loads(content):

@@ -99,26 +99,26 @@ def read_idx(path: str) -> np.ndarray:
             content = file.read()
     except FileNotFoundError as error:
         raise errors.RunError(
-            f"There is no {path}. Install the data with `apt-get install "
+            f"{path} does not exist. Install the data with `apt-get install "
             f"{DEBIAN_PACKAGE}`, or give its folder as --fashion_mnist_dir."
         ) from error
     except (OSError, EOFError, zlib.error) as error:
         raise errors.RunError(
-            f"Cannot read {path}: {error}. Install {DEBIAN_PACKAGE} anew."
+            f"Cannot read {path}: {error}. Install {DEBIAN_PACKAGE} again."
         ) from error
     start = 4 + 4 * content[3] if len(content) > 3 else 4
     if content[:3] != bytes([0, 0, _UNSIGNED_BYTE]) or len(content) < start:
         raise errors.RunError(
             f"{path} begins with the bytes {content[:16].hex(' ')}; an idx file begins "
             "with 00 00 08, the number of dimensions and the dimensions in 4 bytes "
-            f"each. Install {DEBIAN_PACKAGE} anew."
+            f"each. Install {DEBIAN_PACKAGE} again."
         )
     shape = np.frombuffer(content[4:start], ">i4").tolist()
     values = content[start:]
     if len(values) != math.prod(shape):
         raise errors.RunError(
             f"{path} has {len(values)} values; its header promises "
-            f"{math.prod(shape)}. Install {DEBIAN_PACKAGE} anew."
+            f"{math.prod(shape)}. Install {DEBIAN_PACKAGE} again."
         )
     return np.frombuffer(values, np.uint8).reshape(shape)
 

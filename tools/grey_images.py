@@ -45,7 +45,7 @@ def read_mnist(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
 
 
 def read_fashion_half(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
-    """The first images, of the data set's own splits, of the classes not in the source.
+    """Returns the first images of each split whose classes are not in the source.
 
     300 of each class for training, 200 for testing; 28x28 centred on black 32x32.
     """

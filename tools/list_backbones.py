@@ -1,4 +1,4 @@
-"""Prints what becomes gated in each backbone: the table of docs/backbones.md.
+"""Prints the gated layers of each backbone: the table of docs/backbones.md.
 
     python -m tools.list_backbones
     python -m tools.list_backbones --backbones=resnet50,convnexttiny
@@ -7,12 +7,12 @@ No weights are downloaded and no image is computed; all backbones take about a m
 """
 
 import dataclasses
-import math
 
 import keras
 from absl import app, flags
 
 from adafilter_tf.models import backbones, gate_plan, inlining
+from adafilter_tf.models.folding import macs
 
 _HEAD = """\
 | Backbone | Pixels | Convolutions, dense | Norms, scales | with own gates | Gates | \
@@ -47,7 +47,7 @@ class Row:
 
 
 def describe(backbone: keras.Model, gate_units: int = 64) -> Row:
-    """Returns what `gating.add_gates` makes of a backbone, without making it.
+    """Returns the counts of a gated backbone without building it.
 
     Args:
         backbone: Functional model, one input [B, H, W, C] of known size.
@@ -57,9 +57,7 @@ def describe(backbone: keras.Model, gate_units: int = 64) -> Row:
     plan = gate_plan.plan_gates(backbone, None)
     gated = plan.filter_layers | plan.channel_layers.keys()
     doubled = sum(x.count_params() for x in backbone.layers if x.name in gated)
-    cost = sum(
-        _count_multiply_adds(backbone.get_layer(name)) for name in plan.filter_layers
-    )
+    cost = macs.count_multiply_adds(backbone)
     lstm = 4 * gate_units * 2 * gate_units
     channels, filters = sum(plan.channels.values()), sum(plan.filters.values())
     steps = len(plan.filters)
@@ -86,13 +84,6 @@ def describe(backbone: keras.Model, gate_units: int = 64) -> Row:
             )
         ),
     )
-
-
-def _count_multiply_adds(layer: keras.Layer) -> int:
-    """Returns those of one image: each kernel is used once per output position."""
-    positions = math.prod(layer.output.shape[1:-1])
-    kernels = [w for w in layer.weights if w.name.endswith("kernel")]
-    return positions * sum(math.prod(kernel.shape) for kernel in kernels)
 
 
 def format_row(name: str, image_size: int, row: Row) -> str:

@@ -71,7 +71,7 @@ The weights: Apache 2.0, like the package. The data: see above.
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What a pre-training run measured; accuracies are 0..1."""
+    """Measurements of a pre-training run; accuracies are 0..1."""
 
     train_examples: int
     validation_examples: int

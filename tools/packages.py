@@ -62,7 +62,7 @@ def fetch(package: Package, package_dir: str | None, cache_dir: str) -> pathlib.
     if not path.is_file():
         if package_dir is not None:
             raise errors.RunError(
-                f"There is no {path}. Put {package.name} {package.version} there "
+                f"{path} does not exist. Put {package.name} {package.version} there "
                 f"(`{_command(package)}` writes it), or leave --package_dir out."
             )
         _download(package, path.parent)
@@ -71,9 +71,9 @@ def fetch(package: Package, package_dir: str | None, cache_dir: str) -> pathlib.
 
 
 def read(path: str | os.PathLike, pattern: str) -> Iterator[tuple[str, bytes]]:
-    """Gives name and content of the regular files in a package; nothing is unpacked.
+    """Yields name and content of the regular files in a package; nothing is unpacked.
 
-    Links are left out, so that one image has one name.
+    Links are skipped, so that one image has one name.
 
     Args:
         path: A file that ends with .whl, .tgz or .deb.
@@ -92,7 +92,8 @@ def read(path: str | os.PathLike, pattern: str) -> Iterator[tuple[str, bytes]]:
         for member in archive:
             name = member.name.removeprefix("./")
             if member.isreg() and fnmatch.fnmatchcase(name, pattern):
-                yield name, archive.extractfile(member).read()
+                if (content_file := archive.extractfile(member)) is not None:
+                    yield name, content_file.read()
 
 
 def _command(package):
@@ -108,7 +109,8 @@ def _download(package, folder):
     )
     if shutil.which(package.manager) is None:
         raise errors.RunError(
-            f"There is no program {package.manager} to fetch {package.name}. {remedy}"
+            f"The program {package.manager}, which fetches {package.name}, is not "
+            f"installed. {remedy}"
         )
     folder.mkdir(parents=True, exist_ok=True)
     result = subprocess.run(
@@ -130,7 +132,7 @@ def _check(package, path):
 
 
 def _data_archive(content: bytes) -> bytes:
-    """The member data.tar.* of a Debian package, an ar archive (deb(5), ar(5))."""
+    """Returns the data.tar.* of a Debian package, an ar archive (deb(5), ar(5))."""
     start = len(_AR_MAGIC)
     while content.startswith(_AR_MAGIC) and start + _AR_HEADER_SIZE <= len(content):
         header = content[start : start + _AR_HEADER_SIZE]
@@ -139,4 +141,4 @@ def _data_archive(content: bytes) -> bytes:
         if header.startswith(b"data.tar"):
             return content[start : start + size]
         start += size + size % 2  # Members begin at even places.
-    raise errors.RunError("The file is no Debian package: it has no data.tar.")
+    raise errors.RunError("The file is not a Debian package: it has no data.tar.")

@@ -7,7 +7,7 @@
 The first command says what to download and where; the second writes
 `data/fgvc_aircraft/{train,validation,test}/<class>/<name>.jpg` for
 `--dataset=folder:data/fgvc_aircraft` and compares the numbers of images with the
-published ones. Interrupted, the same command goes on. All tasks: docs/paper_tasks.md.
+published ones. Interrupted, the same command resumes. All tasks: docs/paper_tasks.md.
 """
 
 import dataclasses
@@ -122,7 +122,7 @@ CHECKSUMS = {
 def prepare(
     name: str, paths: list[pathlib.Path], folder: pathlib.Path, *, frames: int = 1
 ) -> bool:
-    """Writes the folder of a task, unless it is there.
+    """Writes the folder of a task unless it exists.
 
     Args:
         name: A key of `TASKS`.
@@ -134,7 +134,7 @@ def prepare(
         Whether anything was done.
 
     Raises:
-        errors.UsageError: There is no such task, or a file or option is wrong.
+        errors.UsageError: The task is unknown, or a file or option is wrong.
         errors.RunError: An archive is not the published one.
     """
     task = _get_task(name)

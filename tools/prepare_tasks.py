@@ -101,7 +101,7 @@ TASKS = {
 
 
 def prepare(name: str, data_dir: str, package_dir: str | None) -> bool:
-    """Writes the folder of a task, unless it is there.
+    """Writes the folder of a task unless it exists.
 
     It is made under another name and then renamed: a folder `data_dir/name` is whole.
 
@@ -148,7 +148,7 @@ def parse_names(names: list[str]) -> list[str]:
     """Returns the names, or all tasks for none.
 
     Raises:
-        errors.UsageError: There is no such task.
+        errors.UsageError: The task is unknown.
     """
     for name in names:
         if name not in TASKS:

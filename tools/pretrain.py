@@ -13,6 +13,7 @@ Fashion-MNIST takes twelve minutes on two idle cores, each other source less.
 import dataclasses
 import sys
 import time
+from typing import Any
 
 import keras
 import numpy as np
@@ -128,11 +129,13 @@ def pretrain(
         name="resnet14" if source.num_channels == 1 else "resnet14_rgb",
     )
     start = time.monotonic()
+    images, labels = training
     model = train(
-        backbone, len(source.class_names), *training, recipe, source.background
+        backbone, len(source.class_names), images, labels, recipe, source.background
     )
     train_seconds = time.monotonic() - start
-    validation_accuracy = accuracy(model, *validation, source.background)
+    images, labels = validation
+    validation_accuracy = accuracy(model, images, labels, source.background)
     if output_dir is not None:
         figures = model_card.Figures(
             train_examples=len(training[1]),
@@ -229,9 +232,8 @@ def main(argv: list[str]) -> None:
                 f"Unexpected arguments {argv[1:]}; every option starts with --."
             )
         names = [field.name for field in dataclasses.fields(training_recipe.Recipe)]
-        recipe = training_recipe.Recipe(
-            **{name: flags.FLAGS[name].value for name in names}
-        )
+        hyperparameters: dict[str, Any] = {n: flags.FLAGS[n].value for n in names}
+        recipe = training_recipe.Recipe(**hyperparameters)
         source = load_source(
             flags.FLAGS.source,
             fashion_mnist_dir=flags.FLAGS.fashion_mnist_dir,

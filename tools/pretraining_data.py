@@ -69,7 +69,7 @@ def training_dataset(
     seed: int,
     background: int = 0,
 ) -> tf.data.Dataset:
-    """Gives the batches of all epochs; an epoch holds each example once, reshuffled.
+    """Yields the batches of all epochs; an epoch holds each example once, reshuffled.
 
     Args:
         images: uint8 `[N, S, S, C]`, S at most `image_size`.

@@ -8,7 +8,7 @@ seeds, a search of the learning rate on validation images for every method, and 
 baselines; the flagfile of that comparison is written beside the folder. The table is
 printed beside the paper's claim, and says which data sets were not run and what brings
 them. The paper's hyper-parameters are not known: these are ours. Interrupted, the same
-command goes on. Days on one GPU for all seven; not measured.
+command resumes. Days on one GPU for all seven; not measured.
 """
 
 import json
@@ -156,11 +156,12 @@ def format_table(results: dict, missing: dict[str, str]) -> str:
         cells.append(f"{results['average_test_error'][row]:.2f}")
         cells.append(_format_reduction(row, results["average_error_reduction"][row]))
         lines.append(f"| `{row}` | {' | '.join(cells)} |")
-    seeds = ", ".join(map(str, results["plan"]["seeds"]))
+    seeds = results["plan"]["seeds"]
+    spread = ", with the 95 % interval over the seeds" if len(seeds) > 1 else ""
     lines += [
         "",
-        f"Seeds {seeds}; reduction in percentage points against fine_tuning, with the "
-        "95 % interval over the seeds.",
+        f"Seeds {', '.join(map(str, seeds))}; reduction in percentage points against "
+        f"fine_tuning{spread}.",
         f"The paper's claim: {CLAIM} points on average over its seven data sets; here "
         f"{len(tasks)} of them were run: {', '.join(tasks)}. Its hyper-parameters are "
         "not known, these are ours.",
@@ -214,7 +215,7 @@ def reproduce(options) -> str:
     """Runs the comparison; returns the table, or the flagfile for --plan_only.
 
     Raises:
-        errors.RunError: No data set is there, or the comparison failed.
+        errors.RunError: No data set was found, or the comparison failed.
     """
     present, missing = find_tasks(options)
     if not present:
@@ -245,7 +246,7 @@ def reproduce(options) -> str:
     if code:
         raise errors.RunError(
             f"The comparison ended with exit code {code}; its message is above. The "
-            "same command goes on with what is left."
+            "same command resumes."
         )
     table = format_table(json.loads((folder / "results.json").read_text()), missing)
     atomic.write_text(folder / "paper.md", table)

@@ -31,7 +31,7 @@ def report_progress(
     interval_s: float = 10.0,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[prediction.Prediction]:
-    """The same rows; every `interval_s` seconds a line with the time remaining."""
+    """Yields the same rows; logs the time remaining every `interval_s` seconds."""
     start = reported = clock()
     for row_number, row in enumerate(rows, 1):
         yield row
@@ -65,7 +65,7 @@ def save(rows: Iterable[prediction.Prediction], path: str) -> tuple[int, int]:
 
 
 def run(values: flags.FlagValues) -> None:
-    """Asks the server for all images and writes the rows."""
+    """Requests predictions for all images and writes the rows."""
     if not values.images:
         raise errors.UsageError(
             "--images is missing: files, folders or globs, separated by commas."
@@ -126,10 +126,10 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("top_k", 3, 1, None, "Classes named per image; fewer if the server names "
          "fewer."),
     )  # fmt: skip
-    for name, default, smallest, largest, description in numbers:
+    for name, number, smallest, largest, description in numbers:
         flags.DEFINE_integer(
             name,
-            default,
+            number,
             description,
             lower_bound=smallest,
             upper_bound=largest,
@@ -155,7 +155,7 @@ def main(argv: list[str]) -> None:
 
 
 def _describe_rest(path):
-    """What `save` left of an incomplete file; nothing, if empty."""
+    """Describes what `save` left of an incomplete file; removes it if empty."""
     unfinished = writers.temporary_path(path)
     if not os.path.exists(unfinished):
         return ""
@@ -171,7 +171,7 @@ def _parse(argv):
         rest = flags.FLAGS(argv)
         if len(rest) > 1:
             raise errors.UsageError(
-                f"Received {rest[1]!r}, which is no flag; each flag is --name=value."
+                f"Received {rest[1]!r}, an unexpected argument; flags are --name=value."
             )
     except (flags.Error, errors.UsageError, OSError) as error:
         message = " ".join(str(error).split())

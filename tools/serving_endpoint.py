@@ -1,4 +1,4 @@
-"""What is asked of a model server, and what a user reads when it does not answer."""
+"""The endpoint of a model server, and its errors in words."""
 
 import dataclasses
 import re
@@ -75,7 +75,7 @@ class Endpoint:
 
 
 class RequestError(Exception):
-    """A request without a usable answer; `explain` makes it one line for a user.
+    """A request without a usable answer; `explain` makes it one line.
 
     Args:
         status: Name of the gRPC status code, or the nearest to it.

@@ -23,7 +23,7 @@ def wire_size(num_bytes: int) -> int:
 
 @contextlib.contextmanager
 def connect(endpoint: serving_endpoint.Endpoint) -> Iterator[Callable]:
-    """Gives a function from n image files, as bytes, to the outputs by their names.
+    """Yields a function from n image files, as bytes, to the outputs by their names.
 
     It raises RequestError when no answer comes.
     """

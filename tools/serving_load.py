@@ -220,11 +220,11 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
         ("signature", "serving_default", "Which one is asked."),
     ):
         flags.DEFINE_string(name, default, text, flag_values=values)
-    for name, default, text in (
+    for name, number, text in (
         ("requests", 200, "Of all clients together, in a round."),
         ("rounds", 5, "How often each server is measured."),
     ):
-        flags.DEFINE_integer(name, default, text, lower_bound=1, flag_values=values)
+        flags.DEFINE_integer(name, number, text, lower_bound=1, flag_values=values)
     flags.DEFINE_boolean("json", False, "Rows as JSON.", flag_values=values)
 
 

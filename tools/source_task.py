@@ -1,4 +1,4 @@
-"""What a source task is: labelled images to pre-train on."""
+"""A source task: labelled images to pre-train on."""
 
 import dataclasses
 

@@ -72,7 +72,7 @@ def decode(content: bytes, ending: str) -> np.ndarray:
 
 
 def base_name(name: str) -> str:
-    """The name without numbers at its end: variants of one drawing share it."""
+    """Returns the name without numbers at its end: variants of one drawing share it."""
     return re.sub(r"[-_.\s\d]+r?$", "", name.lower()) or name
 
 
@@ -104,7 +104,7 @@ def select(
 
 
 def assign_splits(images: Iterable[TaskImage], test_share: float) -> list[TaskImage]:
-    """Gives each image a split: of each class `test_share`, 0..1, becomes test.
+    """Assigns a split to each image: of each class `test_share`, 0..1, becomes test.
 
     Whole groups, in the order of a hash of their names, become test until their images
     are enough; one that would give more than twice as many is for training. The images

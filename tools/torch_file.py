@@ -50,8 +50,8 @@ def read_state_dict(content: bytes) -> dict[str, np.ndarray]:
         AttributeError,
     ) as error:
         raise errors.RunError(
-            f"The content is no dictionary of tensors as PyTorch before 1.6 wrote it: "
-            f"{error}"
+            "The content is not a dictionary of tensors as PyTorch before 1.6 wrote "
+            f"it: {error}"
         ) from error
 
 
@@ -75,7 +75,7 @@ def _read(stream):
 
 
 class _Tensor:
-    """What a file says of a tensor before its elements come."""
+    """Shape and storage of a tensor, read before its elements."""
 
     def __init__(self, storage, offset, shape, strides, *_):
         self._storage, self._offset = storage, offset

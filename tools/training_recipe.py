@@ -9,7 +9,7 @@ _WARMUP_FRACTION = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """What decides the weights, apart from the data; see the flags of these names."""
+    """Hyper-parameters of a pre-training run; see the flags of these names."""
 
     epochs: int
     batch_size: int
@@ -32,7 +32,7 @@ def learning_rate_schedule(peak: float, total_steps: int):
 
 
 def compile_model(model: keras.Model, recipe: Recipe, total_steps: int) -> None:
-    """Gives a model of logits the optimizer and the schedule of the recipe."""
+    """Compiles a model of logits with the optimizer and schedule of the recipe."""
     optimizer = keras.optimizers.SGD(
         learning_rate_schedule(recipe.learning_rate, total_steps),
         momentum=0.9,

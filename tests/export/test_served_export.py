@@ -114,7 +114,7 @@ def test_documented_curl_line_gets_strict_json(served, index):
     answer = json.loads(done.stdout, parse_constant=refuse_constant)
     (row,) = answer["predictions"]
     (expected,) = prediction.predict_paths(
-        model, [images / f"{index}.jpg"], class_names=NAMES, batch_size=1, **OPTIONS
+        model, [images / f"{index}.jpg"], SPEC, class_names=NAMES, batch_size=1
     )
     assert row["valid"] == (expected.error is None)
     assert row["classes"] == expected.classes[0]

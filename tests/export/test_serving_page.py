@@ -1,5 +1,6 @@
 """The lines of docs/serving.md that run the files of other runtimes."""
 
+import dataclasses
 import importlib.util
 import pathlib
 import re
@@ -9,13 +10,14 @@ import pytest
 from PIL import Image
 
 from adafilter_tf import prediction
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import export_formats, runtimes
 from adafilter_tf.methods import fine_tuning
 from tests import conftest
 
 PAGE = pathlib.Path(__file__).parents[2] / "docs/serving.md"
 NAMES = ("=rosé", "daisy", "wild tulip")
-OPTIONS = {"image_size": 8, "channels": 3, "crop_fraction": 0.875}
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=0.875)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def exported(tmp_path_factory):
         images=images,
         labels=np.zeros(4, int),
         representative_images=images,
-        metadata=export_formats.Metadata(NAMES, **OPTIONS),
+        metadata=export_formats.Metadata(NAMES, **dataclasses.asdict(SPEC)),
     )
     tags = Image.Exif()
     tags[0x0112] = 6
@@ -70,7 +72,7 @@ def test_documented_lines_answer_as_prediction(exported, capsys, format_name):
     exec(code, {})  # noqa: S102 - lines of the documentation
     name, probability = capsys.readouterr().out.rsplit(maxsplit=1)
     (expected,) = prediction.predict_paths(
-        model, [folder / "a.jpg"], class_names=NAMES, batch_size=1, **OPTIONS
+        model, [folder / "a.jpg"], SPEC, class_names=NAMES, batch_size=1
     )
     assert expected.error is None
     assert name == expected.classes[0]

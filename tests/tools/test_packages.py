@@ -53,10 +53,12 @@ def test_missing_file_names_the_command_that_writes_it(tmp_path):
     with pytest.raises(errors.RunError) as error:
         packages.fetch(package, str(tmp_path), "unused")
 
-    assert str(error.value) == (
-        f"There is no {tmp_path}/tiny_1.0.deb. Put tiny 1.0 there (`apt-get download "
-        "--quiet tiny=1.0` writes it), or leave --package_dir out."
-    )
+    for part in (
+        f"{tmp_path}/tiny_1.0.deb",
+        "`apt-get download --quiet tiny=1.0`",
+        "--package_dir",
+    ):
+        assert part in str(error.value)
 
 
 def test_missing_program_names_the_file_to_put_into_a_folder(tmp_path, monkeypatch):
@@ -66,10 +68,8 @@ def test_missing_program_names_the_file_to_put_into_a_folder(tmp_path, monkeypat
     with pytest.raises(errors.RunError) as error:
         packages.fetch(package, None, str(tmp_path))
 
-    assert str(error.value) == (
-        "There is no program npm to fetch tiny. Put tiny-1.0.tgz of tiny 1.0 into a "
-        "folder and give it as --package_dir."
-    )
+    for part in ("npm", "Put tiny-1.0.tgz of tiny 1.0", "--package_dir"):
+        assert part in str(error.value)
 
 
 @pytest.fixture

@@ -247,7 +247,7 @@ def test_wrong_use_is_named(tmp_path):
         prepare("cars", [], tmp_path)
     with pytest.raises(errors.UsageError, match="--frames=2, but omniglot has no vid"):
         prepare("omniglot", [], tmp_path, frames=2)
-    with pytest.raises(errors.UsageError, match="there is no such file"):
+    with pytest.raises(errors.UsageError, match="--archive=.*does not exist"):
         prepare("fgvc_aircraft", [tmp_path / "nothing.tar"], tmp_path)
 
 

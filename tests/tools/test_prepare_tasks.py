@@ -92,4 +92,4 @@ def test_missing_package_is_one_line_and_exit_code_1(tmp_path):
 
     assert result.returncode == 1
     line = result.stderr.splitlines()[-1]
-    assert line.startswith(f"prepare_tasks: There is no {tmp_path}/openmoji-17.0.0.tgz")
+    assert line.startswith(f"prepare_tasks: {tmp_path}/openmoji-17.0.0.tgz")

@@ -155,7 +155,7 @@ def test_missing_data_is_one_line_and_exit_code_1(tmp_path):
     assert result.returncode == 1
     assert result.stdout == ""
     line = result.stderr.splitlines()[-1]
-    assert line.startswith(f"pretrain: There is no {tmp_path}/train-images-idx3")
+    assert line.startswith(f"pretrain: {tmp_path}/train-images-idx3")
     assert "Traceback" not in result.stderr
 
 

@@ -124,3 +124,15 @@ def test_table_stands_beside_the_claim_and_says_what_was_not_run(tmp_path):
     assert "2.54 points on average over its seven data sets; here 1 of them" in table
     assert "Not run: stanford_dogs. To have it: tfds.builder(" in table
     assert (tmp_path / "out" / "paper.md").read_text() == table
+
+
+@pytest.mark.parametrize(("seeds", "has_interval"), [([0], False), ([0, 1], True)])
+def test_one_seed_has_no_interval(seeds, has_interval):
+    results = {
+        "tasks": {"cars": {"fine_tuning": {"mean_test_error": 10.0}}},
+        "average_test_error": {"fine_tuning": 10.0},
+        "average_error_reduction": {"fine_tuning": {}},
+        "plan": {"seeds": seeds},
+    }
+    table = reproduce_paper.format_table(results, {})
+    assert ("95 % interval" in table) == has_interval

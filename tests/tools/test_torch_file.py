@@ -58,7 +58,7 @@ def test_truncated_file_is_refused_at_every_length(monkeypatch):
         torch_pickles.state_dict({"kernel": _KERNEL}), monkeypatch
     )
     for length in range(len(content)):
-        with pytest.raises(errors.RunError, match="no dictionary of tensors"):
+        with pytest.raises(errors.RunError, match="not a dictionary of tensors"):
             torch_file.read_state_dict(content[:length])
 
 

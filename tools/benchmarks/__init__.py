@@ -1,1 +1,1 @@
-"""What tools.benchmark measures, one module for each part of its report."""
+"""The parts of tools.benchmark, one module each."""

@@ -1,4 +1,4 @@
-"""Where Keras' backend computes, and how much memory it took there at most."""
+"""The device of Keras' backend and its peak memory."""
 
 import pathlib
 

@@ -24,6 +24,10 @@ from tools.benchmarks import interleaving
 ONE = "one"
 
 
+ConvolutionShape = tuple[tuple[int, ...], tuple[int, ...], int]
+"""Shape of the inputs (H, W, C), of the kernel (kh, kw, C, N), and the stride."""
+
+
 def create_steps(inputs_shape, kernel_shape, stride: int, batch_size: int) -> dict:
     """Returns the forward and backward pass of one convolution, form by form.
 
@@ -87,7 +91,7 @@ def create_steps(inputs_shape, kernel_shape, stride: int, batch_size: int) -> di
     }
 
 
-def count_shapes(backbone: keras.Model) -> collections.Counter:
+def count_shapes(backbone: keras.Model) -> collections.Counter[ConvolutionShape]:
     """Returns (inputs shape, kernel shape, stride) of each convolution to its count."""
     return collections.Counter(
         (
@@ -101,13 +105,13 @@ def count_shapes(backbone: keras.Model) -> collections.Counter:
 
 
 def main(_) -> None:
-    """Prints one line a shape and the sum over the backbone."""
+    """Prints one line per shape and the sum over the backbone."""
     values = flags.FLAGS
     size = values.image_size or backbones.get_spec(values.backbone).image_size
     backbone = backbones.build_backbone(
         values.backbone, image_size=size, weights="random"
     )
-    totals = collections.Counter()
+    totals: dict[str, float] = collections.defaultdict(float)
     for shape, count in count_shapes(backbone).items():
         steps = create_steps(*shape, values.batch_size)
         times = interleaving.measure(steps, rounds=values.rounds, warm_up=2)
@@ -127,6 +131,6 @@ def _format(seconds) -> str:
 if __name__ == "__main__":
     flags.DEFINE_enum("backbone", "resnet50", list(backbones.BACKBONES), "Its name.")
     flags.DEFINE_integer("image_size", None, "Pixels; none for the usual size.")
-    flags.DEFINE_integer("batch_size", 8, "Images a step.", lower_bound=1)
+    flags.DEFINE_integer("batch_size", 8, "Images per step.", lower_bound=1)
     flags.DEFINE_integer("rounds", 10, "How often each is timed.", lower_bound=1)
     app.run(main)

@@ -1,4 +1,4 @@
-"""How long a training step waits for images, and how many the pipeline gives alone."""
+"""The time that a training step waits for images, and the pipeline's throughput."""
 
 import functools
 import pathlib
@@ -60,8 +60,8 @@ def measure_wait(
         model.train_on_batch(images.numpy(), labels)
         waited.append(ready - start)
         computed.append(time.perf_counter() - ready)
-    waited, computed = sum(waited[warm_up:]), sum(computed[warm_up:])
-    return waited / (waited + computed)
+    waiting = sum(waited[warm_up:])
+    return waiting / (waiting + sum(computed[warm_up:]))
 
 
 def measure_pipelines(

@@ -1,4 +1,4 @@
-"""What was measured as a table for people and as data for programs."""
+"""Measurements as a table for people and as data for programs."""
 
 import dataclasses
 from collections.abc import Mapping

@@ -46,7 +46,7 @@ def profile(settings: subjects.Settings, method: str) -> dict[str, float]:
 def sum_operations(profile: bytes) -> dict[str, float]:
     """Returns the seconds by kind of operation in a serialized profile (XSpace)."""
     space = xplane_pb2.XSpace.FromString(profile)
-    seconds = collections.Counter()
+    seconds: collections.Counter = collections.Counter()
     for plane in space.planes:
         if not plane.name.startswith("/host:CPU"):
             continue
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> None:
         seconds = profile(settings, method)
         keras.backend.clear_session()
         total = sum(seconds.values())
-        print(f"{method}: {total:.3f} s of operations a step")
+        print(f"{method}: {total:.3f} s of operations per step")
         for kind, each in seconds.items():
             if each > _LEAST_SHARE * total:
                 print(f"  {kind:<32} {each:.3f} s  {each / total:.1%}")
@@ -81,5 +81,5 @@ def main(argv: list[str]) -> None:
 if __name__ == "__main__":
     flags.DEFINE_enum("backbone", "resnet50", list(backbones.BACKBONES), "Its name.")
     flags.DEFINE_integer("image_size", None, "Pixels; none for the usual size.")
-    flags.DEFINE_integer("batch_size", 8, "Images a step.")
+    flags.DEFINE_integer("batch_size", 8, "Images per step.")
     app.run(main)

@@ -1,4 +1,4 @@
-"""What is compared: each method's model, and the forms in which it serves."""
+"""The subjects of a benchmark: each method's model and its served forms."""
 
 import dataclasses
 import re
@@ -17,7 +17,7 @@ _STAGE = re.compile(r"((?:conv|stage)\d+)_block")
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What all subjects have in common.
+    """Settings that all subjects share.
 
     Attributes:
         backbone: Name, with random weights: their values cost nothing.
@@ -51,7 +51,7 @@ def list_methods(settings: Settings) -> dict[str, tuple[str, dict]]:
     if gate_from is None:
         blocks = graph.group_blocks(build_backbone(settings))
         stages = (_STAGE.match(block) for block in blocks)
-        gate_from = dict.fromkeys(match.group(1) for match in stages if match)
+        gate_from = tuple(dict.fromkeys(m.group(1) for m in stages if m))
     return {
         REFERENCE: (REFERENCE, {}),
         "adafilter": ("adafilter", {}),

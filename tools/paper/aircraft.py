@@ -11,7 +11,7 @@ _SPLITS = {"train": "train", "val": "validation", "test": "test"}
 
 
 def read(paths: list[pathlib.Path]) -> Iterator[conversion.Image]:
-    """Gives the images of fgvc-aircraft-2013b.tar.gz, labelled by variant."""
+    """Yields the images of fgvc-aircraft-2013b.tar.gz, labelled by variant."""
     lists = archives.texts(paths[0], _FOLDER + r"images_variant_(train|val|test)\.txt")
     found = {}
     for name, split in _SPLITS.items():

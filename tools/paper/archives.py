@@ -36,7 +36,7 @@ Member = tuple[str, Callable[[], bytes]]
 
 
 def members(path: pathlib.Path, pattern: str) -> Iterator[Member]:
-    """Gives the files of an archive whose whole names match, in the archive's order.
+    """Yields the files of an archive whose whole names match, in the archive's order.
 
     Args:
         path: Of a tar file, compressed or not, or of a zip file.
@@ -90,10 +90,10 @@ def digests(path: pathlib.Path) -> dict[str, str]:
     """Returns the file's "sha256" and "md5", in hexadecimal digits.
 
     Raises:
-        errors.UsageError: There is no such file.
+        errors.UsageError: The file does not exist.
     """
     if not path.is_file():
-        raise errors.UsageError(f"--archive={path}: there is no such file.")
+        raise errors.UsageError(f"--archive={path}: the file does not exist.")
     # MD5 only because some publishers give nothing else.
     sums = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
@@ -114,7 +114,7 @@ def _entries(path):
         raise
     except _DAMAGE as error:
         raise errors.RunError(
-            f"{path} is no whole tar or zip archive ({error}); download it again."
+            f"{path} is not a complete tar or zip archive ({error}); download it again."
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Caltech-256 with a fixed number of training images a class (Griffin et al. 2007).
+"""Caltech-256 with a fixed number of training images per class (Griffin et al. 2007).
 
 The data set has no official split. Ours: of each class, ordered by a hash of the file
 names, the first 20 images are for the test and the next 30 or 60 for training, so that
@@ -21,11 +21,11 @@ _IMAGES = r"256_ObjectCategories/\d{3}\.[^/]+/\d{3}_\d{4}\.jpg"
 def read(
     paths: list[pathlib.Path], *, per_class: int, num_images: int
 ) -> Iterator[conversion.Image]:
-    """Gives the chosen images of 256_ObjectCategories.tar.
+    """Yields the chosen images of 256_ObjectCategories.tar.
 
     Args:
         paths: The archive.
-        per_class: Training images a class.
+        per_class: Training images per class.
         num_images: Published number of images in the archive.
 
     Raises:
@@ -50,7 +50,7 @@ def choose(names: list[str], per_class: int) -> dict[str, str]:
     classes = collections.defaultdict(list)
     for name in names:
         classes[name.split("/")[1]].append(name)
-    splits = {}
+    splits: dict[str, str] = {}
     for of_class in classes.values():
         ranked = sorted(of_class, key=_rank)
         splits |= dict.fromkeys(ranked[:TEST_PER_CLASS], "test")

@@ -32,7 +32,7 @@ class Image:
         split: "train", "validation" or "test".
         class_name: As published; what a folder cannot be called is replaced.
         name: Of the file, without its ending; unique within split and class.
-        read: Gives the encoded image; not called for an image that is there already.
+        read: Gives the encoded image; not called for an image that exists.
     """
 
     split: str
@@ -49,7 +49,7 @@ def convert(
     num_classes: int,
     counts: dict[str, int],
 ) -> None:
-    """Writes all images; goes on where an earlier call with the same source stopped.
+    """Writes all images; resumes where an earlier call with the same source stopped.
 
     Args:
         images: In any order.
@@ -121,7 +121,7 @@ def _begin(partial, source):
 
 
 def _write(image: Image, partial: pathlib.Path) -> bool:
-    """Writes an image whole, unless it is there; says whether it was written."""
+    """Writes an image atomically unless it exists; returns whether it was written."""
     folder = partial / image.split / _folder_name(image.class_name)
     name = _folder_name(image.name)
     if any((folder / f"{name}{suffix}").is_file() for suffix in _SUFFIXES):
@@ -138,12 +138,12 @@ def _write(image: Image, partial: pathlib.Path) -> bool:
 
 
 def _folder_name(name: str) -> str:
-    """The name with what is special in paths replaced, never hidden, never empty."""
+    """Returns the name without special characters; not hidden, not empty."""
     return re.sub(r"[/\\:\0]|^\.", "-", name) or "-"
 
 
 def _to_png(encoded: bytes, name: str) -> bytes:
-    """A file that is neither JPEG nor PNG, such as a GIF, as PNG."""
+    """Converts a file that is neither JPEG nor PNG, such as a GIF, to PNG."""
     try:
         import PIL.Image as pillow
     except ImportError as error:

@@ -1,4 +1,4 @@
-"""MIT Indoor-67: 67 scenes, the official 80 training and 20 test images a class.
+"""MIT Indoor-67: 67 scenes, the official 80 training and 20 test images per class.
 
 Quattoni and Torralba, "Recognizing Indoor Scenes", CVPR 2009. The official split uses
 6,700 of the images.
@@ -14,7 +14,7 @@ _LISTS = {"TrainImages.txt": "train", "TestImages.txt": "test"}
 
 
 def read(paths: list[pathlib.Path]) -> Iterator[conversion.Image]:
-    """Gives the listed images of indoorCVPR_09.tar.
+    """Yields the listed images of indoorCVPR_09.tar.
 
     Args:
         paths: The archive, TrainImages.txt and TestImages.txt, in any order.

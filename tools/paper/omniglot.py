@@ -21,7 +21,7 @@ _DRAWINGS = (
 
 
 def read(paths: list[pathlib.Path]) -> Iterator[conversion.Image]:
-    """Gives the drawings of images_background.zip and images_evaluation.zip."""
+    """Yields the drawings of images_background.zip and images_evaluation.zip."""
     received = sorted(path.name for path in paths)
     if received != sorted(_FILES):
         raise errors.UsageError(
@@ -38,5 +38,5 @@ def read(paths: list[pathlib.Path]) -> Iterator[conversion.Image]:
 
 
 def split_of(drawer: int) -> str:
-    """The split of the drawings of a person, 1..20."""
+    """Returns the split of the drawings of a person, 1..20."""
     return "train" if drawer <= 11 else "validation" if drawer <= 15 else "test"

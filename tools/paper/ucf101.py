@@ -24,7 +24,7 @@ Decoder = Callable[[bytes, int], list[bytes]]
 def read(
     paths: list[pathlib.Path], *, frames: int, decode: Decoder
 ) -> Iterator[conversion.Image]:
-    """Gives the frames of the videos of split 1.
+    """Yields the frames of the videos of split 1.
 
     Args:
         paths: Archive of the videos and UCF101TrainTestSplits-RecognitionTask.zip, in
@@ -32,7 +32,8 @@ def read(
         frames: A video, evenly spaced; 1 is the middle one.
         decode: Reads a video.
     """
-    lists, videos = {}, []
+    lists: dict[str, str] = {}
+    videos: list[pathlib.Path] = []
     for path in paths:
         found = archives.texts(path, _LISTS)
         lists |= found
@@ -50,14 +51,24 @@ def read(
         if stem.lower() in splits:
             split, class_name = splits[stem.lower()]
             # The frames of one video are decoded once, when the first is missing.
-            decoded = functools.cache(lambda read=read_member: decode(read(), frames))
+            decoded = functools.cache(
+                functools.partial(_decode, read_member, decode, frames)
+            )
             for index in range(frames):
                 yield conversion.Image(
                     split,
                     class_name,
                     f"{stem}_f{index + 1:02d}",
-                    lambda index=index, decoded=decoded: decoded()[index],
+                    functools.partial(_select, decoded, index),
                 )
+
+
+def _decode(read: Callable[[], bytes], decode: Decoder, frames: int):
+    return decode(read(), frames)
+
+
+def _select(decoded: Callable, index: int):
+    return decoded()[index]
 
 
 def read_lists(lists: dict[str, str]) -> dict[str, tuple[str, str]]:
@@ -70,7 +81,13 @@ def read_lists(lists: dict[str, str]) -> dict[str, tuple[str, str]]:
                 continue
             class_name, _, file = path.partition("/")
             stem = file.removesuffix(".avi").lower()
-            group = int(re.search(r"_g(\d+)_c\d+$", stem)[1])
+            found = re.search(r"_g(\d+)_c\d+$", stem)
+            if found is None:
+                raise errors.RunError(
+                    f"{name} lists {path}, whose name has no group such as _g01_c01; "
+                    "use the official lists."
+                )
+            group = int(found[1])
             split = "train" if group < _FIRST_VALIDATION_GROUP else "validation"
             splits[stem] = "test" if name.startswith("test") else split, class_name
     return splits
