@@ -72,7 +72,7 @@ def test_run_without_gates_says_so(explain, tmp_path):
     report = json.loads((folder.root / "explain_test.json").read_text())
     assert report["gates"] is None and report["metrics"]["examples"] == 5
     assert "fine_tuning has no gates" in out
-    assert "(drawn from 12)" in report["run"]["images_from"]
+    assert "(sampled from 12)" in report["run"]["images_from"]
     assert "These are test images" in (folder.root / "explain_test.html").read_text()
 
     other = tmp_path / "other"
