@@ -53,7 +53,7 @@ RUN_ELSEWHERE = {
     r"python -m adafilter_tf.run --flagfile=configs/paper/.*": "tests/cli/"
     "test_paper_configs.py::test_flagfile_resolves",
     r"python -m adafilter_tf.run --flagfile=configs/compare_small.cfg.*": "tests/cli/"
-    "modes/test_compare.py::test_comparison_leaves_tables_plot_and_every_cell",
+    "modes/test_compare.py::test_comparison_leaves_tables_plot_and_every_trial",
     r"python -m adafilter_tf.run .*--dataset=vtab:.*": "reason: needs the network; "
     "tests/data/sources/test_vtab.py reads TFDS' mock data",
     r"python -m tools.import_efficientnet_lite": "tests/tools/"
