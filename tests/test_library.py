@@ -72,8 +72,8 @@ def test_compiled_model_that_is_kept_trains_on(found, way):
 
 
 def test_fit_ends_with_the_moving_average_of_the_weights(found):
-    assert found["average"]["error"] < 1e-6
-    assert found["average"]["moved"] > 1e-3
+    assert found["average"]["error"] < 1e-5
+    assert found["average"]["moved"] > 1e-4
 
 
 def test_names_of_the_package_are_those_it_lists():
