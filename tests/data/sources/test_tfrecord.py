@@ -68,7 +68,7 @@ def test_other_keys_are_found_or_named(load, images, tmp_path, caplog):
         for number, (image, name) in enumerate(zip(images, "xyxyxy", strict=True))
     ]
     record_data.write_tfrecord(tmp_path / "a.tfrecord", examples)
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     assert load("a.tfrecord")["all"].class_names == ("x", "y")
     assert "images are 'image', classes 'label'" in caplog.text
     named = load("a.tfrecord", image_key="picture", label_key="kind")["all"]
