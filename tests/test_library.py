@@ -58,6 +58,7 @@ def test_a_step_changes_only_what_trains(found, method):
     assert own in changed, changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "way",
     ["load_model", "ModelCheckpoint", "BackupAndRestore", "pickle", "clone_model"],
@@ -71,6 +72,7 @@ def test_compiled_model_that_is_kept_trains_on(found, way):
     assert kept["start_step"] == 5
 
 
+@pytest.mark.slow
 def test_fit_ends_with_the_moving_average_of_the_weights(found):
     assert found["average"]["error"] < 1e-5
     assert found["average"]["moved"] > 1e-4
