@@ -64,6 +64,8 @@ def test_interrupted_prediction_says_where_its_rows_are(
     predict, photos, tmp_path, monkeypatch
 ):
     make = prediction.predict_paths
+    # Tests that a shell runs in the background inherit that SIGINT is ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def interrupted(*arguments, **options):
         yield next(make(*arguments, **options))
@@ -71,7 +73,10 @@ def test_interrupted_prediction_says_where_its_rows_are(
 
     monkeypatch.setattr(prediction, "predict_paths", interrupted)
     path = tmp_path / "p.csv"
-    code, _, err = predict(f"--images={photos}", f"--predictions={path}")
+    try:
+        code, _, err = predict(f"--images={photos}", f"--predictions={path}")
+    finally:
+        signal.signal(signal.SIGINT, before)
     assert code == 130
     assert err.splitlines()[-1] == f"Interrupted. The rows so far are in {path}.tmp."
     assert not path.exists()
