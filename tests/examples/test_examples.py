@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 import adafilter_tf
+from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import saved_model
 
 EXAMPLES = pathlib.Path(__file__).parents[2] / "examples"
@@ -55,10 +56,8 @@ def test_serve_answers_with_the_exported_models_classes(tmp_path, capsys):
     export_dir = saved_model.export_saved_model(
         model,
         str(tmp_path / "export"),
+        ImageSpec(8, 1, 1.0),
         class_names=["dark", "bright"],
-        image_size=8,
-        channels=1,
-        crop_fraction=1.0,
     )
     for name, value in (("black", 0), ("white", 255)):
         pixels = np.full((8, 8, 1), value, np.uint8)

@@ -1,25 +1,30 @@
 """Flagfiles, CSV files and a run's own texts that somebody got wrong."""
 
+import importlib
 import pathlib
 
 import numpy as np
 from absl import flags
 from absl.testing import flagsaver
 
-from adafilter_tf import errors, run
+from adafilter_tf import errors
 from adafilter_tf.cli import flagfile
+from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import sources, splits
 from adafilter_tf.data.integrity import image_record, verification
 from adafilter_tf.files import atomic
 from tests.faults import mutations
 
+MODES = [path.stem for path in pathlib.Path("adafilter_tf/cli/modes").glob("[a-z]*.py")]
 CONFIGS = sorted(pathlib.Path("configs").rglob("*.cfg"))
 
 
 def test_malformed_flagfiles(command, amount, count, tmp_path, monkeypatch):
     """Each is taken, or refused with exit code 2 and one line."""
     rng = np.random.default_rng(0)
-    monkeypatch.setattr(run, "MODES", dict.fromkeys(run.MODES, lambda: None))
+    for name in MODES:
+        mode = importlib.import_module(f"adafilter_tf.cli.modes.{name}")
+        monkeypatch.setattr(mode, "run", lambda: None)
     path = tmp_path / "broken.cfg"
     for number in range(amount(500, 100)):
         config = CONFIGS[number % len(CONFIGS)]
@@ -108,7 +113,7 @@ def _load_csv(path):
 
 def _new_flags():
     values = flags.FlagValues()
-    run.run_flags.define_flags(values)
+    define_flags(values)
     values(["run"])
     return values
 
