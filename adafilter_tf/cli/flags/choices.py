@@ -4,6 +4,10 @@ Importing those takes seconds, and a wrong flag is to be answered at once. A tes
 compares each table here with the one of the module that it names.
 """
 
+import dataclasses
+
+from adafilter_tf.models.gate_options import GateOptions
+
 # models.backbones.BACKBONES
 BACKBONES = (
     "resnet14",
@@ -43,33 +47,9 @@ BACKBONES = (
 )
 # models.backbones.adaptation.PIXEL_RANGES
 PIXEL_RANGES = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
-# methods.METHODS
-METHODS = (
-    "adafilter",
-    "bn_only",
-    "bss",
-    "fine_tuning",
-    "l2_sp",
-    "lora",
-    "lp_ft",
-    "spottune",
-    "wise_ft",
-)
 # methods.list_hyperparameters
 HYPERPARAMETERS: dict[str, tuple[str, ...]] = {
-    "adafilter": (
-        "gate_from",
-        "gate_units",
-        "gate_initial_bias",
-        "gate_temperature",
-        "gate_policy",
-        "gate_network",
-        "gated_batch_norm",
-        "frozen_statistics",
-        "gate_noise",
-        "tuned_penalty",
-        "dependence_penalty",
-    ),
+    "adafilter": tuple(field.name for field in dataclasses.fields(GateOptions)),
     "bn_only": (),
     "bss": ("spectral_shrinkage", "shrunk_singular_values"),
     "fine_tuning": ("tune_blocks",),
@@ -79,6 +59,8 @@ HYPERPARAMETERS: dict[str, tuple[str, ...]] = {
     "spottune": ("policy_temperature",),
     "wise_ft": ("probe_fraction",),
 }
+# methods.METHODS
+METHODS = tuple(HYPERPARAMETERS)
 # data.integrity.verification.ON_BAD_IMAGE
 ON_BAD_IMAGE = ("error", "skip")
 # data.pipeline.CACHES
