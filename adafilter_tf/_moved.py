@@ -144,7 +144,7 @@ class _Forward(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if not new:
             return
         warnings.warn(
-            f"{old} is {_PACKAGE}{new} now; the old name goes on {REMOVAL}.",
+            f"{old} is {_PACKAGE}{new} now; the old name is removed on {REMOVAL}.",
             DeprecationWarning,
             stacklevel=2,
         )

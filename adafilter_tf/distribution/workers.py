@@ -135,7 +135,7 @@ class Workers:
             raise errors.RunError(
                 f"Another worker of the {self.count} is gone "
                 f"({type(error).__name__}); its own log says why. Start all workers "
-                "again with the same command: the run goes on from the last checkpoint."
+                "again with the same command: the run resumes from the last checkpoint."
             ) from error
 
     def _sum(self, values: list[int]) -> list[int]:

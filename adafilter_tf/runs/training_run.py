@@ -11,7 +11,6 @@ from absl import logging
 
 from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import pipeline
-from adafilter_tf.data.examples import Examples
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import preemption, run_callbacks, run_dir
@@ -135,12 +134,13 @@ def train(
         (is_asked,) = workers.any_worker(asked.is_requested())
         if is_asked:
             raise errors.Preempted(
-                "Asked to end; all steps are taken and saved. The same command goes on "
-                "there."
+                "Asked to end; all steps are taken and saved. The same command "
+                "resumes there."
             )
     workers.broadcast_from_chief(lambda: model_file.save_model(model, folder.model))
     tested = score(splits.test.paths)
-    sample = _sample(splits.train, data.seed)
+    rng = np.random.default_rng(data.seed)
+    sample = splits.train.take(rng.permutation(len(splits.train))[:_MAX_SAMPLE])
     finished |= training.measure_split(score, sample, "train")
     gap = statistics_renewal.describe_gap(
         finished.get("last_epoch_accuracy"), finished["train_accuracy"]
@@ -173,18 +173,6 @@ def train(
     )
     workers.broadcast_from_chief(lambda: atomic.write_json(folder.metrics, metrics))
     return metrics
-
-
-def _sample(examples: Examples, seed: int) -> Examples:
-    """Returns at most `_MAX_SAMPLE` training examples of all classes."""
-    if len(examples) <= _MAX_SAMPLE:
-        return examples
-    chosen = np.random.default_rng(seed).permutation(len(examples))[:_MAX_SAMPLE]
-    return dataclasses.replace(
-        examples,
-        paths=tuple(examples.paths[index] for index in chosen),
-        labels=tuple(examples.labels[index] for index in chosen),
-    )
 
 
 @contextlib.contextmanager

@@ -247,7 +247,7 @@ def _drop_old(newest: pathlib.Path, keep: int) -> None:
 def _write_error(path: pathlib.Path, error: OSError) -> errors.RunError:
     return errors.RunError(
         f"{path} could not be written: {error.strerror or error}. The earlier "
-        "checkpoints are whole; make room and give the same command again: it goes on "
+        "checkpoints are whole; make room and give the same command again: it resumes "
         "from the last one."
     )
 

@@ -248,7 +248,8 @@ def fit(
             found = stops.restore(trained)
         else:
             ema.apply_average(trained)
-        renewal and renewal.renew()
+        if renewal:
+            renewal.renew()
         if index + 1 < len(parts):
             ends.append(model.get_weights())
             if resume.stage_ends is not None:
@@ -380,7 +381,7 @@ def fit_steps(
             raise
         raise errors.RunError(
             f"The image {missing.group(1).strip()} was there when the run began and is "
-            "gone; put it back and give the same command again: it goes on from the "
+            "gone; put it back and give the same command again: it resumes from the "
             "last checkpoint."
         ) from error
 

@@ -102,7 +102,7 @@ def test_killed_and_preempted_run_ends_with_the_weights_of_the_uninterrupted(
     step = last_step(folder)
     assert step < STEPS
     assert (
-        line == f"Asked to end; saved at step {step}. The same command goes on there."
+        line == f"Asked to end; saved at step {step}. The same command resumes there."
     )
 
     resumed = start(arguments, folder, *every)

@@ -113,5 +113,5 @@ class Checkpoint(keras.callbacks.Callback):
         self._written = time.monotonic()
         if is_last:
             raise errors.Preempted(
-                f"Asked to end; saved at step {step}. The same command goes on there."
+                f"Asked to end; saved at step {step}. The same command resumes there."
             )
