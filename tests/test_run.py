@@ -168,7 +168,7 @@ def test_wrong_label_map_is_not_exported(finished, command, tmp_path):
     folder = shutil.copytree(root / "run", tmp_path / "run")
     (folder / "labels.txt").write_text("cat\n")
     result = command("--mode=export", f"--output_dir={folder}")
-    assert_error(result, 1, "1 class names for a model of 2 outputs", "labels.txt")
+    assert_error(result, 1, "Line 2 of", "labels.txt", "'dog' in split.csv")
     assert [path.name for path in (folder / "export").iterdir()] == ["1"]
 
 

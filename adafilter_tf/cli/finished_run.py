@@ -39,8 +39,12 @@ def open_run() -> run_dir.RunDir:
 
 
 def read_labels(folder: run_dir.RunDir) -> list[str]:
-    """Returns the names of the run's classes, in the order of its outputs."""
-    return atomic.read_text(folder.labels).splitlines()
+    """Returns the names of the run's classes, in the order of its outputs.
+
+    Raises:
+        RunError: See `run_dir.RunDir.read_labels`.
+    """
+    return folder.read_labels(splits.read_splits(folder.splits).train)
 
 
 def load_model(folder: run_dir.RunDir) -> tuple[keras.Model, ImageSpec]:

@@ -9,7 +9,7 @@ import numpy as np
 from adafilter_tf import errors, export
 from adafilter_tf.data import pipeline, splits
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.export import calibration, card, export_formats, runtimes
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import run_dir
@@ -79,63 +79,80 @@ def export_run(
     """
     if not formats:
         return {}
-    model = model_file.load_model(folder.model)
-    spec = ImageSpec.of(model, crop_fraction)
     examples = splits.read_splits(folder.splits)
-    others = [name for name in formats if name != SAVED_MODEL]
-    gates, report = None, None
+    class_names = tuple(folder.read_labels(examples.train))
+    run = _FinishedRun(folder, examples, class_names)
+    model, gates, report = model_file.load_model(folder.model), None, None
+    spec = ImageSpec.of(model, crop_fraction)
     if fold_options.fold != "none":
-        folded, report = calibration.fold_model(model, examples, fold_options, spec)
+        folded, report = calibration.fold_model(model, run.examples, fold_options, spec)
         model, gates = folded.model, folded.gates
-    fold_entry = {FOLD: report and _to_json(report)}
+    fold = report and _to_json(report)
     written = {}
     if SAVED_MODEL in formats:
-        written[SAVED_MODEL] = export.export_saved_model(
+        path = export.export_saved_model(
             model,
             str(folder.export),
             spec,
-            class_names=atomic.read_text(folder.labels).splitlines(),
+            class_names=run.class_names,
             top_k=top_k,
-            card=_format_card(folder, examples, report),
+            card=_format_card(run, fold),
             gates=gates,
         )
-        entry = {"path": written[SAVED_MODEL], **fold_entry}
-        _keep_reports(folder, {SAVED_MODEL: entry})
+        _keep_reports(folder, {SAVED_MODEL: {"path": path, FOLD: fold}})
+        written[SAVED_MODEL] = path
+    others = [name for name in formats if name != SAVED_MODEL]
     if others:
-        tried = _take_evenly(examples.validation, _NUM_TRIED_IMAGES)
-        representative = _take_evenly(examples.train, _NUM_REPRESENTATIVE_IMAGES)
-        reports = export_formats.export_formats(
-            model,
-            str(folder.root),
-            others,
-            images=_read_pixels(tried, spec),
-            labels=np.asarray(tried.labels),
-            representative_images=_read_pixels(representative, spec),
-            metadata=export_formats.Metadata(
-                class_names=atomic.read_text(folder.labels).splitlines(),
-                image_size=spec.image_size,
-                channels=spec.channels,
-                crop_fraction=spec.crop_fraction,
-            ),
+        reports = _export_other_runtimes(model, run, others, spec)
+        _keep_reports(
+            folder,
+            {
+                name: {**dataclasses.asdict(each), FOLD: fold}
+                for name, each in reports.items()
+            },
         )
-        by_format = dict(zip(others, reports, strict=True))
-        entries = {
-            name: {**dataclasses.asdict(of), **fold_entry}
-            for name, of in by_format.items()
-        }
-        _keep_reports(folder, entries)
-        written.update({name: _describe(of) for name, of in by_format.items()})
+        written |= {name: _describe(each) for name, each in reports.items()}
     lines = {FOLD: calibration.describe(report)} if report else {}
     return lines | {name: written[name] for name in formats}
 
 
-def _format_card(folder, examples, report: calibration.FoldReport | None) -> str:
+@dataclasses.dataclass(frozen=True)
+class _FinishedRun:
+    folder: run_dir.RunDir
+    examples: Splits
+    class_names: tuple[str, ...]
+
+
+def _export_other_runtimes(
+    model, run: _FinishedRun, formats: Sequence[str], spec: ImageSpec
+) -> dict[str, export_formats.FormatReport]:
+    """Writes the files of other runtimes; returns how each answers beside Keras."""
+    tried = _take_evenly(run.examples.validation, _NUM_TRIED_IMAGES)
+    representative = _take_evenly(run.examples.train, _NUM_REPRESENTATIVE_IMAGES)
+    reports = export_formats.export_formats(
+        model,
+        str(run.folder.root),
+        formats,
+        images=_read_pixels(tried, spec),
+        labels=np.asarray(tried.labels),
+        representative_images=_read_pixels(representative, spec),
+        metadata=export_formats.Metadata(
+            class_names=run.class_names,
+            image_size=spec.image_size,
+            channels=spec.channels,
+            crop_fraction=spec.crop_fraction,
+        ),
+    )
+    return dict(zip(formats, reports, strict=True))
+
+
+def _format_card(run: _FinishedRun, fold: dict | None) -> str:
     return card.format_card(
-        atomic.read_json(folder.metrics, needs=card.NEEDS),
-        num_images={name: len(split) for name, split in examples.items()},
-        class_names=atomic.read_text(folder.labels).splitlines(),
-        flags=atomic.read_text(folder.flagfile),
-        fold=report and _to_json(report),
+        atomic.read_json(run.folder.metrics, needs=card.NEEDS),
+        num_images={name: len(split) for name, split in run.examples.items()},
+        class_names=run.class_names,
+        flags=atomic.read_text(run.folder.flagfile),
+        fold=fold,
     )
 
 

@@ -137,16 +137,8 @@ def train(
                 "Asked to end; all steps are taken and saved. The same command "
                 "resumes there."
             )
-    workers.broadcast_from_chief(lambda: model_file.save_model(model, folder.model))
+    workers.broadcast_from_chief(lambda: _save_model(model, folder))
     tested = score(splits.test.paths)
-    rng = np.random.default_rng(data.seed)
-    sample = splits.train.take(rng.permutation(len(splits.train))[:_MAX_SAMPLE])
-    finished |= training.measure_split(score, sample, "train")
-    gap = statistics_renewal.describe_gap(
-        finished.get("last_epoch_accuracy"), finished["train_accuracy"]
-    )
-    if gap and workers.is_chief:
-        logging.warning("%s", gap)
     steps = stopper.last_step if stopper else options.total_steps
     metrics = {
         **report,
@@ -158,10 +150,12 @@ def train(
         "steps_per_second": steps / clock.seconds,
         **training.count_parameters(model),
         **finished,
+        **_measure_sample(score, data),
         **training.measure_split(score, splits.validation, "validation"),
         **training.measure_outputs(tested, splits.test.labels, "test"),
     }
     if workers.is_chief:
+        _warn_of_gap(metrics)
         _write_events(writer, metrics, tested.logits, splits.test)
     projector.write_projector(
         folder.tensorboard,
@@ -173,6 +167,26 @@ def train(
     )
     workers.broadcast_from_chief(lambda: atomic.write_json(folder.metrics, metrics))
     return metrics
+
+
+def _save_model(model: keras.Model, folder: run_dir.RunDir) -> None:
+    model_file.save_model(model, folder.model)
+    folder.record(folder.model.name)
+
+
+def _measure_sample(score, data: pipeline.TrainingInput) -> dict:
+    """Returns the metrics of some training images in inference mode."""
+    examples = data.splits.train
+    order = np.random.default_rng(data.seed).permutation(len(examples))
+    return training.measure_split(score, examples.take(order[:_MAX_SAMPLE]), "train")
+
+
+def _warn_of_gap(metrics: dict) -> None:
+    gap = statistics_renewal.describe_gap(
+        metrics.get("last_epoch_accuracy"), metrics["train_accuracy"]
+    )
+    if gap:
+        logging.warning("%s", gap)
 
 
 @contextlib.contextmanager

@@ -96,6 +96,24 @@ class ResumePoint:
     stage_ends: pathlib.Path | None = None
     workers: workers_lib.Workers = workers_lib.ALONE
 
+    def save_stage_end(self, index: int, weights: list[np.ndarray]) -> None:
+        """Keeps the weights at the end of a stage, if there is a folder for them."""
+        if self.stage_ends is None:
+            return
+        path = self.stage_ends / f"stage_{index}.npz"
+        save = functools.partial(checkpointing.save_arrays, path, weights)
+        self.workers.broadcast_from_chief(save)
+
+    def load_stage_end(self, index: int) -> list[np.ndarray]:
+        """Returns the weights at the end of a stage.
+
+        Raises:
+            RunError: Their file is missing or damaged.
+        """
+        path = self.stage_ends / f"stage_{index}.npz"
+        load = functools.partial(checkpointing.load_arrays, path)
+        return self.workers.broadcast_from_chief(load)
+
 
 def compile_model(
     model: keras.Model,
@@ -214,9 +232,7 @@ def fit(
     for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
         end = start + count * options.steps_per_epoch
         if resume.step > end:
-            path = resume.stage_ends / f"stage_{index}.npz"
-            load = functools.partial(checkpointing.load_arrays, path)
-            ends.append(resume.workers.broadcast_from_chief(load))
+            ends.append(resume.load_stage_end(index))
             start = end
             continue
         parts[index].begin(model)
@@ -252,10 +268,7 @@ def fit(
             renewal.renew()
         if index + 1 < len(parts):
             ends.append(model.get_weights())
-            if resume.stage_ends is not None:
-                path = resume.stage_ends / f"stage_{index}.npz"
-                save = functools.partial(checkpointing.save_arrays, path, ends[-1])
-                resume.workers.broadcast_from_chief(save)
+            resume.save_stage_end(index, ends[-1])
         start = end
     if accuracy is not None:
         found = {**found, "last_epoch_accuracy": accuracy}

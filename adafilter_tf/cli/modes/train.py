@@ -198,9 +198,7 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
     examples, skipped = dataset.load_splits(FLAGS)
     if skipped:
         verification.write_skipped(skipped, folder.skipped_images)
-    atomic.write_text(
-        folder.labels, "".join(f"{name}\n" for name in examples.train.class_names)
-    )
+    folder.write_labels(examples.train.class_names)
     image_record.write_record(examples, folder.images)
     splits.write_splits(examples, folder.splits)
     return examples
