@@ -86,7 +86,7 @@ DEFECTS = (
         "means * (1 - self.noise)",
         TEST_GATE,
     ),
-    Defect(GATE, "drawn < means", "drawn > means", TEST_GATE),
+    Defect(GATE, "sampled < means", "sampled > means", TEST_GATE),
     Defect(GATE, "ops.mean(4 * means", "ops.mean(2 * means", TEST_GATE),
     Defect(
         GATE, "if training and self.tuned_penalty", "if self.tuned_penalty", TEST_GATE
@@ -234,7 +234,7 @@ DEFECTS = (
     ),
     Defect(
         OPTIMIZERS,
-        "optimizer.exclude_from_weight_decay(var_names=_UNDECAYED)",
+        "member.exclude_from_weight_decay(var_names=_UNDECAYED)",
         "pass",
         TEST_OPTIMIZERS,
     ),
@@ -251,7 +251,9 @@ DEFECTS = (
         "schedule(options.learning_rate)",
         TEST_OPTIMIZERS,
     ),
-    Defect(OPTIMIZERS, '"head/.*": head', '"no/.*": head', TEST_OPTIMIZERS),
+    Defect(
+        OPTIMIZERS, '_HEAD: members["head"]', '"no": members["head"]', TEST_OPTIMIZERS
+    ),
     Defect("optim/losses.py", "(present.sum() *", "(len(counts) *", TEST_OPTIMIZERS),
     Defect("optim/stages.py", "max(1, wanted)", "wanted", TEST_OPTIMIZERS),
     Defect(LOOP, "ema.apply_average(trained)", "pass", TEST_LOOP),
@@ -394,8 +396,8 @@ DEFECTS = (
     ),
     Defect(
         STATISTICS,
-        "_information(chosen, labels) - _information(chosen, shuffled)",
-        "_information(chosen, labels)",
+        "_information(chosen, classes) - _information(chosen, shuffled)",
+        "_information(chosen, classes)",
         TEST_STATISTICS,
     ),
     Defect(STATISTICS, "axis=0, weights=counts)", "axis=0)", TEST_STATISTICS),

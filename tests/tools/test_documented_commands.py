@@ -61,6 +61,7 @@ _ELSEWHERE = {
     "tools.benchmarks.batch_norm_statistics": None,
     "tests.tools.prediction_servicer": "test_serve_client.py",
     "tests.training.tensorboard.measure_logging": None,  # minutes of timing
+    "tests.defects": None,  # an hour; tests/test_defects.py holds its table to the code
 }
 
 
