@@ -193,5 +193,6 @@ def test_command_runs_as_written(command, workplace, monkeypatch, capfd):
     call = functools.partial(command_line.call, capfd)
     code, out, err = call(*make_small(command, workplace))
     assert code == 0, err
-    assert out
+    # Rows that go into a file are not printed.
+    assert out or pathlib.Path("photos.parquet").stat().st_size
     keras.config.set_dtype_policy("float32")

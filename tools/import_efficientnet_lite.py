@@ -11,7 +11,6 @@ those of --images. Takes less than a minute on two cores.
 
 import hashlib
 import json
-import os
 import pathlib
 import re
 import sys
@@ -25,7 +24,7 @@ from absl import app, flags
 from adafilter_tf import errors
 from adafilter_tf.data.decoding import preprocessing
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
-from adafilter_tf.files import model_file
+from adafilter_tf.files import atomic, model_file
 from adafilter_tf.models import backbones
 from adafilter_tf.models.backbones import pretrained_weights
 from adafilter_tf.prediction import image_files
@@ -161,7 +160,7 @@ def import_weights(path: pathlib.Path) -> keras.Model:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f"writing_{target.name}")
     backbone.save_weights(temporary)
-    os.replace(temporary, target)
+    atomic.publish(temporary, target)
     return classifier
 
 

@@ -9,6 +9,7 @@ import textwrap
 import keras
 import tensorflow as tf
 
+from adafilter_tf.files import atomic
 from adafilter_tf.models.backbones import resnet14
 from tools import source_task
 
@@ -109,7 +110,7 @@ def write(
     # Keras insists on the ending .weights.h5.
     partial_path = os.path.join(output_dir, f"{stem}.partial.weights.h5")
     backbone.save_weights(partial_path)
-    os.replace(partial_path, weights_path)
+    atomic.publish(partial_path, weights_path)
     card = _CARD.format(
         stem=stem,
         command=command,
@@ -117,9 +118,7 @@ def write(
         **_describe_source(source),
         **_describe_backbone(backbone, weights_path),
     )
-    with open(f"{card_path}.partial", "w", encoding="utf-8") as file:
-        file.write(card)
-    os.replace(file.name, card_path)
+    atomic.write_text(card_path, card)
     return weights_path, card_path
 
 

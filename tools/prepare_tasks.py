@@ -18,6 +18,7 @@ from collections.abc import Callable
 from absl import app, flags
 
 from adafilter_tf import errors
+from adafilter_tf.files import atomic
 from tools import clip_art, emoji, grey_images, packages, task_images
 
 _LICENCE = """\
@@ -133,7 +134,7 @@ def prepare(name: str, data_dir: str, package_dir: str | None) -> bool:
     shutil.rmtree(partial, ignore_errors=True)
     task_images.write(task_images.assign_splits(images, task.test_share), partial)
     (partial / "LICENCE.txt").write_text(_describe_licence(name), encoding="utf-8")
-    partial.rename(folder)
+    atomic.publish(partial, folder)
     return True
 
 

@@ -1,12 +1,12 @@
 """The picture of a comparison: how far each method lowers the error."""
 
-import os
 import pathlib
 from collections.abc import Mapping
 
 import numpy as np
 
 from adafilter_tf.experiments.plan import REFERENCE
+from adafilter_tf.files import atomic
 
 _INK, _GRID, _FAINT = "#222222", "#d8d8d8", "#777777"
 
@@ -36,9 +36,8 @@ def write_plot(path: pathlib.Path, results: Mapping) -> None:
     _draw_tasks(axes, results["tasks"], rows)
     _draw_averages(axes, averages, rows)
     _label(axes, results, rows)
-    temporary = path.with_name(f".{path.name}.writing")
-    figure.savefig(temporary, format="png", dpi=150)
-    os.replace(temporary, path)
+    with atomic.replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)
 
 
 def _draw_tasks(axes, tasks: Mapping, rows: list[str]) -> None:

@@ -1,14 +1,13 @@
 """A search over flags by KerasTuner, which is optional."""
 
-import csv
 import dataclasses
 import math
 import os
-import pathlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 
 from adafilter_tf import errors
+from adafilter_tf.files import atomic
 
 METHODS = ("random", "bayesian", "hyperband")
 _FORMS = "log:LOW..HIGH, LOW..HIGH, int:LOW..HIGH or A|B|C"
@@ -180,12 +179,8 @@ def _create_oracle(tuner_lib, space: Sequence[Parameter], options: SearchOptions
 
 def write_results(rows: Sequence[Mapping], path: str | os.PathLike) -> None:
     """Writes the trials as CSV."""
-    temporary = pathlib.Path(path).with_suffix(".tmp")
-    with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    os.replace(temporary, path)
+    columns = list(rows[0])
+    atomic.write_csv(path, columns, ([row[name] for name in columns] for row in rows))
 
 
 def to_arguments(values: Mapping[str, object]) -> list[str]:

@@ -18,6 +18,7 @@ from scipy import special
 
 from adafilter_tf import errors, layers
 from adafilter_tf.export import runtimes
+from adafilter_tf.files import atomic
 
 # Greatest difference of a probability, in the median image. Float32 files were 1e-6
 # apart; a wrong padding or a lost weight is 1e-2 or more, in every image.
@@ -156,7 +157,7 @@ def export_formats(
             report = _compare(path, written, logits, expected, labels)
             if not runtime.quantized:
                 _check_agreement(report)
-            os.replace(written, path)
+            atomic.publish(written, path)
             _log(name, report)
             reports.append(report)
     finally:

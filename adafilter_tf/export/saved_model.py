@@ -21,7 +21,7 @@ from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import card as card_lib
 from adafilter_tf.export import signatures as signatures_lib
 from adafilter_tf.export import warmup
-from adafilter_tf.files import full_disk
+from adafilter_tf.files import atomic, full_disk
 
 
 def export_saved_model(
@@ -140,7 +140,7 @@ def _publish(finished: pathlib.Path, export_dir: str) -> str:
         numbers = [int(name) for name in os.listdir(export_dir) if name.isdecimal()]
         version = os.path.join(export_dir, str(max(numbers, default=0) + 1))
         try:
-            os.rename(finished, version)
+            atomic.publish(finished, version)
         except OSError:
             if not os.path.exists(version):
                 raise

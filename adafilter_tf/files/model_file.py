@@ -1,20 +1,18 @@
 """The file of a trained model, without its optimizer."""
 
-import os
 import pathlib
 
 import keras
 
 from adafilter_tf import errors
-from adafilter_tf.files import untrusted
+from adafilter_tf.files import atomic, untrusted
 
 
 def save_model(model: keras.Model, path: pathlib.Path) -> None:
-    """Writes a model under a temporary name, then under its own."""
-    temporary = path.with_name("writing.keras")
-    # A model of the same layers, so that the file holds no optimizer.
-    keras.Model(model.input, model.output, name=model.name).save(temporary)
-    os.replace(temporary, path)
+    """Writes a model without its optimizer, atomically."""
+    with atomic.replacing(path) as temporary:
+        # A model of the same layers, so that the file holds no optimizer.
+        keras.Model(model.input, model.output, name=model.name).save(temporary)
 
 
 def load_model(path: pathlib.Path) -> keras.Model:

@@ -3,7 +3,6 @@
 Source: Smith 2017, arXiv 1506.01186, section 3.3.
 """
 
-import csv
 import dataclasses
 import os
 import pathlib
@@ -14,6 +13,7 @@ import matplotlib.figure
 import numpy as np
 
 from adafilter_tf import errors
+from adafilter_tf.files import atomic
 
 LOWEST, HIGHEST = 1e-6, 10.0
 _SMOOTHING = 0.9
@@ -118,11 +118,8 @@ def write_range_test(
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     table, plot = folder / "learning_rates.csv", folder / "learning_rates.png"
-    with open(table, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["learning_rate", "loss", "smoothed_loss"])
-        columns = (test.rates, test.losses, test.smoothed)
-        writer.writerows(np.stack(columns, axis=1).tolist())
+    rows = np.stack((test.rates, test.losses, test.smoothed), axis=1).tolist()
+    atomic.write_csv(table, ("learning_rate", "loss", "smoothed_loss"), rows)
     figure = matplotlib.figure.Figure(figsize=(8, 5), layout="constrained")
     axes = figure.add_subplot()
     axes.plot(test.rates, test.losses, color="0.8", label="loss of the batch")
@@ -142,7 +139,8 @@ def write_range_test(
         ylim=(0, 1.2 * test.smoothed[: len(test.smoothed) // 2 + 1].max()),
     )
     axes.legend()
-    figure.savefig(plot, dpi=100)
+    with atomic.replacing(plot) as temporary:
+        figure.savefig(temporary, dpi=100)
     return [table, plot]
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, Protocol, TextIO
 
 from adafilter_tf import errors
-from adafilter_tf.files import text
+from adafilter_tf.files import atomic, text
 from adafilter_tf.prediction.predict import Prediction
 
 FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet",)}
@@ -136,7 +136,7 @@ def save(
         raise errors.UsageError(
             f"{_describe_existing(path)} The new rows are in {temporary}."
         )
-    os.replace(temporary, path)
+    atomic.publish(temporary, path)
     return counts
 
 

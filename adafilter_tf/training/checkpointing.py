@@ -21,7 +21,7 @@ from absl import logging
 from adafilter_tf import errors
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.distribution.workers import Workers
-from adafilter_tf.files import untrusted
+from adafilter_tf.files import atomic, untrusted
 
 _FILES = ("arrays.npz", "metrics.npz")
 _MAX_INFO_BYTES = 1 << 16
@@ -89,16 +89,12 @@ def _write(target, model, metrics, info, keep) -> None:
     try:
         temporary.mkdir(parents=True)
         for name, content in zip(_FILES, (arrays, metrics), strict=True):
-            with open(temporary / name, "wb") as file:
-                np.savez(file, *content)
-                _sync(file)
+            np.savez(temporary / name, *content)
         digests = _digests(temporary, dataclasses.asdict(info))
-        with open(temporary / "checkpoint.json", "w") as file:
-            json.dump({**dataclasses.asdict(info), "sha256": digests}, file)
-            _sync(file)
+        description = {**dataclasses.asdict(info), "sha256": digests}
+        (temporary / "checkpoint.json").write_text(json.dumps(description))
         shutil.rmtree(target, ignore_errors=True)
-        os.rename(temporary, target)
-        _sync_folder(target.parent)
+        atomic.publish(temporary, target)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
         raise _write_error(target, error) from error
@@ -106,21 +102,16 @@ def _write(target, model, metrics, info, keep) -> None:
 
 
 def save_arrays(path: pathlib.Path, arrays: list[np.ndarray]) -> None:
-    """Writes arrays to a file that is whole or not there.
+    """Writes arrays to a file, atomically.
 
     Raises:
         RunError: When it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
-            np.savez(file, *arrays)
-            _sync(file)
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        with atomic.replacing(path) as temporary:
+            np.savez(temporary, *arrays)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise _write_error(path, error) from error
 
 
@@ -283,17 +274,3 @@ def _digests(path: pathlib.Path, fields: dict) -> dict[str, str]:
 def _sha256(path: pathlib.Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync_folder(path: pathlib.Path) -> None:
-    """Makes a renaming in a folder outlive a power failure."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync(file) -> None:
-    file.flush()
-    os.fsync(file.fileno())

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import pathlib
 
 import keras
 import numpy as np
@@ -154,7 +155,7 @@ def test_full_disk_is_one_clear_error_and_the_earlier_checkpoint_stays(
     checkpointing.save_checkpoint(tmp_path, model, info(1), keep=1)
 
     def fail(file, *arrays):
-        file.write(b"part")
+        pathlib.Path(file).write_bytes(b"part")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:

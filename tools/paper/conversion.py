@@ -18,6 +18,7 @@ from absl import logging
 
 from adafilter_tf import errors
 from adafilter_tf.data.decoding import image_format
+from adafilter_tf.files import atomic
 
 _SOURCE = "source.json"
 _LOG_EVERY = 10.0  # seconds
@@ -76,7 +77,7 @@ def convert(
     logging.info("%d images, %d of them written now.", done, new)
     check_counts(partial, num_classes=num_classes, counts=counts)
     (partial / ".unfinished").unlink(missing_ok=True)
-    partial.rename(folder)
+    atomic.publish(partial, folder)
 
 
 def check_counts(

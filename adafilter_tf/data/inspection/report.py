@@ -1,7 +1,5 @@
 """An inspection as numbers, as text, and as the files that it leaves."""
 
-import csv
-import io
 import pathlib
 from collections.abc import Mapping, Sequence
 
@@ -49,19 +47,15 @@ def write_files(
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_json(folder / REPORT, found)
     manifest.write_manifest((image.entry for image in images), folder / MANIFEST)
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["group", "kind", "split", "class", "path"])
     groups = [("copy", group) for group in found["copies"]]
     groups += [("alike", group) for group in found["alike"]]
-    for number, (kind, group) in enumerate(groups):
-        for image in group["images"]:
-            row = [number, kind, image["split"], image["class"], image["path"]]
-            writer.writerow(row)
-    text = stream.getvalue().encode("utf-8", "surrogateescape")
-    temporary = folder / f".{DUPLICATES}.writing"
-    temporary.write_bytes(text)
-    temporary.replace(folder / DUPLICATES)
+    rows = (
+        (number, kind, image["split"], image["class"], image["path"])
+        for number, (kind, group) in enumerate(groups)
+        for image in group["images"]
+    )
+    columns = ("group", "kind", "split", "class", "path")
+    atomic.write_csv(folder / DUPLICATES, columns, rows)
 
 
 def format_report(found: Mapping) -> str:

@@ -1,6 +1,5 @@
 """A picture of some images of each class, to see at a glance what a data set is."""
 
-import os
 import pathlib
 import warnings
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ import numpy as np
 
 from adafilter_tf.data.decoding import thumbnail
 from adafilter_tf.data.inspection.facts import LabelledImage
+from adafilter_tf.files import atomic
 
 _COLUMNS, _MAX_ROWS, _CELL_INCHES, _DPI = 8, 20, 1.0, 100
 
@@ -65,12 +65,10 @@ def write_sheet(
                     -0.08, 0.5, text, fontsize=8, ha="right", va="center",
                     transform=axes.transAxes, parse_math=False,
                 )  # fmt: skip
-    temporary = path.with_name(f".{path.name}.writing")
-    with warnings.catch_warnings():
+    with atomic.replacing(path) as temporary, warnings.catch_warnings():
         # A script that the font lacks is shown as boxes.
         warnings.filterwarnings("ignore", "Glyph .* missing")
         figure.savefig(temporary, format="png", dpi=_DPI)
-    os.replace(temporary, path)
 
 
 def _space_evenly(values: Sequence, number: int) -> list:

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from absl import logging
 
 from adafilter_tf.data.sources import extraction
+from adafilter_tf.files import atomic
 
 OK = "ok"
 # Part of the file's name: what is found out by other rules is not mixed up.
@@ -115,7 +116,7 @@ def write_manifest(entries: Iterable[ImageEntry], path: str | os.PathLike) -> No
             writer.writerow(field.name for field in _FIELDS)
             writer.writerows(dataclasses.astuple(entry) for entry in entries)
         os.chmod(temporary, 0o644)  # mkstemp's files are private
-        os.replace(temporary, path)
+        atomic.publish(temporary, path)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise

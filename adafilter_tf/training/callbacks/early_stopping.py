@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from adafilter_tf.files import atomic
 from adafilter_tf.optim import ema, optimizers
 from adafilter_tf.training import checkpointing
 
@@ -75,9 +76,7 @@ class EarlyStopping(keras.callbacks.Callback):
         if self._best(step) == step:
             self._keep(step)
         if self._folder:
-            temporary = self._history.with_name(".history.json")
-            temporary.write_text(json.dumps(list(self._values.items())))
-            os.replace(temporary, self._history)
+            atomic.write_text(self._history, json.dumps(list(self._values.items())))
         self._drop_useless(step)
         if self.has_stopped():
             self.model.stop_training = True

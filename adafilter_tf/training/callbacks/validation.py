@@ -14,7 +14,7 @@ from adafilter_tf import errors, evaluation
 from adafilter_tf.data import examples as examples_lib
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.evaluation import gate_statistics
-from adafilter_tf.files import untrusted
+from adafilter_tf.files import atomic, untrusted
 from adafilter_tf.models import gate_io
 from adafilter_tf.optim import ema
 from adafilter_tf.training import statistics_renewal
@@ -100,12 +100,8 @@ class Validation(keras.callbacks.Callback):
         return untrusted.load_arrays(self._path, max_bytes=largest)
 
     def _write_start(self) -> None:
-        temporary = self._path.with_name(f".{self._path.name}")
-        with open(temporary, "wb") as file:
-            np.savez_compressed(file, **self._start_gates)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self._path)
+        with atomic.replacing(self._path) as temporary:
+            np.savez_compressed(temporary, **self._start_gates)
 
     def _look(self, gates: dict[str, np.ndarray]) -> None:
         shapes = {name: array.shape for name, array in gates.items()}
