@@ -12,8 +12,6 @@ import pathlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
-
 from adafilter_tf import errors
 
 # A disk takes some milliseconds for each; `os.sync` takes all at once.
@@ -148,27 +146,6 @@ def write_csv(
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(columns)
         writer.writerows(rows)
-
-
-def write_arrays(
-    path: str | os.PathLike,
-    arrays: Sequence[np.ndarray] | Mapping[str, np.ndarray],
-    *,
-    compress: bool = False,
-) -> None:
-    """Writes numpy arrays as `.npz`, atomically.
-
-    Args:
-        path: Ends in `.npz`.
-        arrays: By name; those of a sequence are named `arr_0`, `arr_1` and so on.
-        compress: Whether they are compressed.
-    """
-    write = np.savez_compressed if compress else np.savez
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        if isinstance(arrays, Mapping):
-            write(file, **arrays)
-        else:
-            write(file, *arrays)
 
 
 def read_text(path: pathlib.Path) -> str:

@@ -1,6 +1,5 @@
 import os
 
-import numpy as np
 import pytest
 
 from adafilter_tf.files import atomic
@@ -63,12 +62,3 @@ def test_failed_folder_is_removed(tmp_path):
         (made / "part").write_text("x")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
-
-
-def test_arrays_come_back(tmp_path):
-    path = tmp_path / "a.npz"
-    for arrays, name in (([np.arange(3)], "arr_0"), ({"x": np.arange(3)}, "x")):
-        atomic.write_arrays(path, arrays, compress=True)
-        with np.load(path) as found:
-            assert found.files == [name]
-            np.testing.assert_array_equal(found[name], [0, 1, 2])
