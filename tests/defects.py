@@ -193,8 +193,8 @@ DEFECTS = (
     ),
     Defect(
         PLAN,
-        "calls[:start], calls[start:]",
-        "calls[: start + 1], calls[start + 1 :]",
+        "for call in calls[:start]}",
+        "for call in calls[: start + 1]}",
         TEST_GATING,
     ),
     Defect(
@@ -210,7 +210,7 @@ DEFECTS = (
         "synchronized=False",
         TEST_GATING,
     ),
-    Defect(CONVERSION, "target.finalize_state()", "pass", TEST_GATING),
+    Defect(CONVERSION, "layer.finalize_state()", "pass", TEST_GATING),
     Defect(
         CONVERSION,
         "return layers.GatedLayerNormalization(\n            epsilon=layer.epsilon,",

@@ -55,18 +55,18 @@ def describe(backbone: keras.Model, gate_units: int = 64) -> Row:
     """
     backbone = inlining.inline_models(backbone)
     plan = gate_plan.plan_gates(backbone, None)
-    gated = plan.filter_layers | plan.channel_layers.keys()
+    gated = plan.gated_layers
     doubled = sum(x.count_params() for x in backbone.layers if x.name in gated)
-    cost = macs.count_multiply_adds(backbone)
+    cost = macs.count_macs(backbone)
     lstm = 4 * gate_units * 2 * gate_units
     channels, filters = sum(plan.channels.values()), sum(plan.filters.values())
     steps = len(plan.filters)
     gate_kernels = gate_units * (channels + filters)
     gate_biases = 4 * gate_units + steps * gate_units + filters
     return Row(
-        filter_layers=len(plan.filter_layers),
-        channel_layers=len(plan.channel_layers),
-        own_gates=list(plan.channel_layers.values()).count(None),
+        filter_layers=len(plan.filter_calls),
+        channel_layers=len(plan.channel_calls),
+        own_gates=list(plan.channel_calls.values()).count(None),
         gates=filters,
         parameters=backbone.count_params(),
         gated_parameters=(

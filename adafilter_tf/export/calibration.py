@@ -134,8 +134,8 @@ def fold_model(
         **_compare(answers, expected),
         filters=sum(folded.num_filters.values()),
         dependent_fraction=folded.dependent_fraction,
-        multiply_adds=macs.count_multiply_adds(folded.model),
-        plain_multiply_adds=macs.count_multiply_adds(_fold_plain(model)),
+        multiply_adds=macs.count_macs(folded.model),
+        plain_multiply_adds=macs.count_macs(_fold_plain(model)),
         kept=folded.kept,
     )
     return folded, report

@@ -15,10 +15,10 @@ def batch_moments(inputs):
     tensor of the size of x for each of its steps.
 
     Args:
-        inputs: float32 [..., N].
+        inputs: float32 or float64 [..., N].
 
     Returns:
-        float32 [2, N]: mean and variance.
+        [2, N] of the same dtype: mean and variance.
     """
     axes = tuple(range(len(inputs.shape) - 1))
     mean, variance = ops.moments(inputs, axes=axes)
@@ -27,7 +27,7 @@ def batch_moments(inputs):
         # PyTorch's backend passes the inputs before the upstream gradient.
         upstream = args[0] if upstream is None else upstream
         mean_gradient, variance_gradient = ops.unstack(upstream)
-        count = ops.cast(ops.size(inputs), "float32") / inputs.shape[-1]
+        count = ops.cast(ops.size(inputs), inputs.dtype) / inputs.shape[-1]
         slope = 2 * variance_gradient / count
         return inputs * slope + (mean_gradient / count - mean * slope)
 

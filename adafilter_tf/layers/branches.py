@@ -43,6 +43,14 @@ def blend(frozen, tuned, gates):
     return gates * tuned + (1 - gates) * frozen
 
 
+def statistics_dtype(layer) -> str:
+    """Returns the dtype in which a gated norm computes.
+
+    Half precision has neither the range nor the digits for the statistics.
+    """
+    return "float64" if layer.compute_dtype == "float64" else "float32"
+
+
 def describe_outputs(layer, shape, gates):
     """Returns the spec of a gated layer's blend, or of its two branches.
 

@@ -97,9 +97,8 @@ class GatedBatchNormalization(keras.layers.Layer):
     def call(self, frozen, tuned, gates, training=None):
         """Returns the normalized branch that each image's gates choose, per channel."""
         training = bool(training) and self.trainable
-        # Half precision has neither the range nor the digits for the statistics.
-        frozen, tuned = (ops.cast(branch, "float32") for branch in (frozen, tuned))
-        gates = ops.cast(gates, "float32")
+        dtype = branches.statistics_dtype(self)
+        frozen, tuned, gates = (ops.cast(x, dtype) for x in (frozen, tuned, gates))
         gates = branches.expand_gates(gates, len(frozen.shape))  # [B, 1, 1, N]
         adapting = training and self.frozen_statistics == "adapting"
         frozen_scale, frozen_offset = self._affine("frozen", frozen, adapting)
@@ -129,23 +128,26 @@ class GatedBatchNormalization(keras.layers.Layer):
 
     def _affine(self, branch, inputs, use_batch_statistics):
         """Returns scale [N] and offset [N] of one branch's batch norm."""
-        moving_mean = getattr(self, f"{branch}_moving_mean")
-        moving_variance = getattr(self, f"{branch}_moving_variance")
-        mean, variance = moving_mean, moving_variance
+        moving = [getattr(self, f"{branch}_moving_{x}") for x in ("mean", "variance")]
+        mean, variance = (ops.cast(x, inputs.dtype) for x in moving)
         if use_batch_statistics:
+            means = mean, variance
             mean, variance = self._moments(inputs)
-            for moving, batch in ((moving_mean, mean), (moving_variance, variance)):
-                moving.assign(
-                    moving * self.momentum
-                    + ops.stop_gradient(batch) * (1 - self.momentum)
-                )
+            for variable, old, batch in zip(
+                moving, means, (mean, variance), strict=True
+            ):
+                new = old * self.momentum
+                new = new + ops.stop_gradient(batch) * (1 - self.momentum)
+                variable.assign(ops.cast(new, variable.dtype))
         scale = ops.rsqrt(variance + self.epsilon)
         gamma = getattr(self, f"{branch}_gamma")
         if gamma is not None:
-            scale = scale * gamma
+            scale = scale * ops.cast(gamma, inputs.dtype)
         offset = -mean * scale
         beta = getattr(self, f"{branch}_beta")
-        return scale, offset if beta is None else offset + beta
+        if beta is not None:
+            offset = offset + ops.cast(beta, inputs.dtype)
+        return scale, offset
 
     def _moments(self, inputs):
         if self.synchronized:

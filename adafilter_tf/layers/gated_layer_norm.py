@@ -17,7 +17,8 @@ class GatedLayerNormalization(keras.layers.Layer):
     statistics over the channels of one position; with separate branches, those of the
     frozen branch are of frozen filters alone.
 
-    The layer normalizes in float32 under every dtype policy.
+    The layer normalizes in float32, or in float64 where the dtype policy computes in
+    it.
 
     Call arguments:
         frozen, tuned: [B, ..., N], the two branches; one tensor twice for a layer norm
@@ -55,7 +56,8 @@ class GatedLayerNormalization(keras.layers.Layer):
 
     def call(self, frozen, tuned, gates):
         """Returns the normalized branch that each image's gates choose, per channel."""
-        frozen, tuned, gates = (ops.cast(x, "float32") for x in (frozen, tuned, gates))
+        dtype = branches.statistics_dtype(self)
+        frozen, tuned, gates = (ops.cast(x, dtype) for x in (frozen, tuned, gates))
         outputs = branches.blend(
             self._normalize(frozen, self.frozen_gamma, self.frozen_beta),
             self._normalize(tuned, self.tuned_gamma, self.tuned_beta),
@@ -77,6 +79,10 @@ class GatedLayerNormalization(keras.layers.Layer):
         }
 
     def _normalize(self, inputs, gamma, beta):
+        gamma, beta = (
+            None if weight is None else ops.cast(weight, inputs.dtype)
+            for weight in (gamma, beta)
+        )
         return ops.layer_normalization(
             inputs, gamma, beta, axis=-1, epsilon=self.epsilon
         )

@@ -3,7 +3,7 @@
 import keras
 
 from adafilter_tf import layers
-from adafilter_tf.models import classifier
+from adafilter_tf.models import classifier, graph
 
 
 def build(
@@ -32,11 +32,12 @@ def build(
         >>> model.get_layer("batch_spectral_shrinkage").count
         2
     """
-    features = backbone.output
-    if len(features.shape) == 4:
-        features = keras.layers.GlobalAveragePooling2D(name="head_pool")(features)
+    features = classifier.pool_features(backbone)
+    name = graph.free_name(
+        "batch_spectral_shrinkage", {layer.name for layer in backbone.layers}
+    )
     features = layers.BatchSpectralShrinkage(
-        spectral_shrinkage, shrunk_singular_values, name="batch_spectral_shrinkage"
+        spectral_shrinkage, shrunk_singular_values, name=name
     )(features)
     (images,) = backbone.inputs
     shrunk = keras.Model(images, features, name=backbone.name)

@@ -3,7 +3,7 @@
 import keras
 
 from adafilter_tf import errors
-from adafilter_tf.models import classifier, graph
+from adafilter_tf.models import classifier, freezing, graph
 
 
 def build(
@@ -11,10 +11,11 @@ def build(
 ) -> keras.Model:
     """Returns a classifier on the backbone, whose frozen layers do not train.
 
-    Frozen batch norms also keep their pre-trained statistics.
+    Frozen batch norms also keep their pre-trained statistics, and frozen dropout or
+    drop-connect does nothing, see `freezing.freeze`.
 
     Args:
-        backbone: Functional model; becomes part of the result.
+        backbone: Functional model; becomes part of the result, or its copy does.
         num_classes: K.
         tune_blocks: "all"; "none" for feature extraction, in which the head alone
             trains; or a number k, which tunes the last k blocks (see
@@ -36,9 +37,7 @@ def build(
         frozen = list(blocks)[: len(blocks) - _count_tuned(tune_blocks, blocks)]
         # Among the calls are operations, which are not layers.
         names = {name for block in frozen for name in blocks[block]}
-        for layer in backbone.layers:
-            if layer.name in names:
-                layer.trainable = False
+        backbone = freezing.freeze(backbone, names)
     return classifier.add_head(backbone, num_classes)
 
 

@@ -34,6 +34,7 @@ def build(
         >>> model.get_layer("anchored").strength
         0.1
     """
+    backbone = classifier.free_names(backbone)
     images = keras.Input(
         batch_shape=backbone.inputs[0].shape, dtype=backbone.inputs[0].dtype
     )

@@ -6,7 +6,15 @@ import keras
 
 from adafilter_tf import layers
 from adafilter_tf.layers import filter_gate
-from adafilter_tf.models import conversion, gate_options, gate_plan, inlining
+from adafilter_tf.models import (
+    classifier,
+    conversion,
+    freezing,
+    gate_options,
+    gate_plan,
+    graph,
+    inlining,
+)
 
 GATE_NETWORKS = {
     "recurrent": layers.RecurrentGateCell,
@@ -27,8 +35,9 @@ def add_gates(
     image. A norm or scale that directly follows a convolution or dense layer shares its
     gates; any other one (pre-activation networks, DenseNet) has gates of its own.
     Gates of 0 are exactly the pre-trained network, gates of 1 exactly fine-tuning. The
-    gates of layer X are the output of the layer "X_gate". Models inside the backbone
-    become layers of it.
+    gates of layer X are the output of the layer "X_gate". A layer that is called again
+    has the same banks and gates of its own, "X_call2_gate". Models inside the backbone
+    become layers of it. A layer with `trainable=False` stays frozen and ungated.
 
     Args:
         backbone: Functional model with one input [B, H, W, C], channels last.
@@ -42,7 +51,8 @@ def add_gates(
 
     Raises:
         RunError: When a layer with weights cannot be converted (the message names it),
-            when `gate_from` names no layer, or when nothing is left to gate.
+            when the backbone has gates already, when `gate_from` names no layer, or
+            when nothing is left to gate.
         UsageError: When `GateOptions` refuses a value.
 
     Example:
@@ -51,7 +61,7 @@ def add_gates(
         'soft'
     """
     options = dataclasses.replace(options or gate_options.GateOptions(), **changes)
-    backbone = inlining.inline_models(backbone)
+    backbone = _free_names(backbone)
     plan = gate_plan.plan_gates(
         backbone, options.gate_from, gated_batch_norm=options.gated_batch_norm
     )
@@ -97,34 +107,41 @@ class _Walk:
         self._options = options
         # What the network hands from layer to layer; a feedforward one nothing.
         self._state = ()
-        # Filter layer to the frozen branch, the tuned branch and the gates of its
-        # norm or scale.
+        # Call of a filter layer to the frozen branch, the tuned branch and the gates of
+        # its norm or scale.
         self._branches: dict[str, tuple] = {}
+        # clone_model calls the layers in this order.
+        self._calls = iter(plan.calls)
+        self._noise = freezing.list_frozen_noise(plan.calls, plan.frozen)
 
     def convert(self, layer):
         """Returns the gated form of a layer, or a copy of it, without weights."""
-        if layer.name in (*self._plan.filter_layers, *self._plan.channel_layers):
+        if layer.name in self._plan.gated_layers:
             return conversion.convert(layer, self._options.frozen_statistics)
-        clone = type(layer).from_config(layer.get_config())
+        clone = conversion.clone_layer(layer)
         if layer.name in self._plan.frozen and isinstance(clone, keras.Layer):
             clone.trainable = False
         return clone
 
     def call(self, layer, *args, **kwargs):
         """Calls a converted layer on what the backbone's layer reads."""
-        name = layer.name
-        if name in self._plan.channel_layers:
-            reads = self._branches.get(self._plan.channel_layers[name])
-            reads = reads or (*args, *args, self._gate(name, *args))
+        name = next(self._calls).name
+        if name in self._noise:
+            return freezing.pass_through(layer, name)(*graph.list_tensors(args, kwargs))
+        if layer.name not in self._plan.gated_layers:
+            return layer(*args, **kwargs)
+        # The layer may have been called as layer(inputs=x).
+        (inputs,) = graph.list_tensors(args, kwargs)
+        if name in self._plan.channel_calls:
+            reads = self._branches.get(self._plan.channel_calls[name])
+            reads = reads or (inputs, inputs, self._gate(name, inputs))
             # Of Keras' call arguments, such as an empty mask, only this one counts.
             options = {k: v for k, v in kwargs.items() if k == "training"}
             return layer(*reads, **options)
-        if name not in self._plan.filter_layers:
-            return layer(*args, **kwargs)
-        gates = self._gate(name, *args)
-        if name not in self._plan.channel_layers.values():
-            return layer(*args, gates)
-        frozen, tuned = layer(*args)
+        gates = self._gate(name, inputs)
+        if name not in self._plan.channel_calls.values():
+            return layer(inputs, gates)
+        frozen, tuned = layer(inputs)
         self._branches[name] = (frozen, tuned, gates)
         return frozen
 
@@ -143,14 +160,26 @@ class _Walk:
         )(probabilities)
 
 
+def _free_names(backbone: keras.Model) -> keras.Model:
+    """Returns a flat backbone without layers of the names that its gates will have."""
+    backbone = inlining.inline_models(backbone)
+    if not hasattr(backbone, "operations"):
+        return backbone  # plan_gates refuses it.
+    gate_plan.check_plain(backbone)
+    gates = {f"{call.name}_gate" for call in graph.list_calls(backbone)}
+    return inlining.inline_models(
+        backbone,
+        reserved={"images", "head", *classifier.GATE_NETWORKS, *gates}.__contains__,
+    )
+
+
 def _copy_weights(backbone: keras.Model, gated: keras.Model, plan) -> None:
     """Copies each weight of the backbone, into both branches of a gated layer."""
-    converted = plan.filter_layers | plan.channel_layers.keys()
     for source in backbone.layers:
         if not source.weights:
             continue
         target = gated.get_layer(source.name)
-        if source.name in converted:
+        if source.name in plan.gated_layers:
             conversion.copy_to_branches(source, target)
         else:
             conversion.copy_weights(source, target)

@@ -3,7 +3,14 @@
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import conversion, gate_plan, graph
+from adafilter_tf.models import (
+    classifier,
+    conversion,
+    freezing,
+    gate_plan,
+    graph,
+    inlining,
+)
 
 _PIXEL_LAYERS = (layers.PixelNormalization, *conversion.CONSTANT_LAYERS)
 
@@ -21,7 +28,7 @@ def add_routing(
     the last block belong to it.
 
     The tuned copy keeps its layers' names, the frozen one of layer X is "X_frozen". It
-    is frozen whole, with its batch norms' terms and statistics.
+    is frozen with its batch norms' terms and statistics, and adds no noise.
 
     Args:
         backbone: Functional model with one input [B, H, W, C], channels last.
@@ -40,6 +47,7 @@ def add_routing(
         >>> list(adafilter_tf.list_gates(routed))
         ['stage1_block1']
     """
+    backbone = _free_names(backbone)
     walk = _Walk(backbone, policy_temperature)
     images = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name="images"),
@@ -49,7 +57,7 @@ def add_routing(
     routed = keras.models.clone_model(
         backbone,
         input_tensors=images,
-        clone_function=lambda layer: type(layer).from_config(layer.get_config()),
+        clone_function=conversion.clone_layer,
         call_function=walk.call,
     )
     routed.name = f"{backbone.name}_routed"
@@ -114,11 +122,30 @@ class _Walk:
         return route(tuned, frozen, self._choices)
 
 
+def _free_names(backbone: keras.Model) -> keras.Model:
+    """Returns a flat backbone without layers of the names that routing gives."""
+    backbone = inlining.inline_models(backbone)
+    if not hasattr(backbone, "operations"):
+        return backbone  # list_calls refuses it.
+    gate_plan.check_plain(backbone)
+    frozen = {f"{call.name}_frozen" for call in graph.list_calls(backbone)}
+    routes = {f"{block}_route" for block in graph.group_blocks(backbone)}
+    return inlining.inline_models(
+        backbone,
+        reserved={
+            *("images", "head", *classifier.GATE_NETWORKS, "block_choice"),
+            *(frozen | routes),
+        }.__contains__,
+    )
+
+
 def _freeze(layer):
     if not isinstance(layer, keras.Layer):
         return layer  # An operation without weights serves both copies.
-    config = layer.get_config()
-    clone = type(layer).from_config({**config, "name": f"{layer.name}_frozen"})
+    name = f"{layer.name}_frozen"
+    if isinstance(layer, freezing.NOISE_LAYERS):
+        return freezing.pass_through(layer, name)
+    clone = conversion.clone_layer(layer, name=name)
     clone.trainable = False
     return clone
 
@@ -126,6 +153,14 @@ def _freeze(layer):
 def _find_blocks(backbone: keras.Model) -> dict[str, list[str]]:
     """Returns the blocks without the stem; each is read at its last layer alone."""
     gate_plan.check_ends(backbone)
+    calls = graph.list_calls(backbone)
+    for call in calls:
+        if call.name != call.layer.name:
+            raise errors.RunError(
+                f"Layer {call.layer.name!r} ({type(call.layer).__name__}) is called "
+                "more than once; spottune needs a layer for each call. Give each call "
+                "a layer of its own, or use another method."
+            )
     blocks = graph.group_blocks(backbone)
     blocks.pop("stem", None)
     if not blocks:
@@ -135,11 +170,7 @@ def _find_blocks(backbone: keras.Model) -> dict[str, list[str]]:
             "nothing goes past. Use another backbone for spottune."
         )
     block_of = {name: block for block, names in blocks.items() for name in names}
-    reads = [
-        (source, call.layer.name)
-        for call in graph.list_calls(backbone)
-        for source in call.inputs
-    ]
+    reads = [(source, call.layer.name) for call in calls for source in call.inputs]
     (output,) = backbone.outputs
     reads.append((output._keras_history.operation.name, "the model's output"))
     for source, reader in reads:

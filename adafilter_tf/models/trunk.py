@@ -2,14 +2,16 @@
 
 import keras
 
+from adafilter_tf.models import freezing
+
 
 def split_trunk(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
     """Splits a functional model behind the layers that are frozen.
 
     The trunk ends at the last tensor that depends on frozen layers alone and through
     which everything behind them goes. Frozen is a layer that does not train, or has
-    nothing to train, and draws no random numbers: it computes the same in training as
-    at inference.
+    nothing to train, and samples no random numbers: it computes the same in
+    training as at inference.
 
     Args:
         model: Of one input.
@@ -43,7 +45,9 @@ def split_trunk(model: keras.Model) -> tuple[keras.Model, keras.Model] | None:
 
 def _find_ancestors(nodes) -> tuple[dict[int, set[int]], set[int]]:
     """Returns each node's ancestors with itself, and the nodes that are frozen."""
-    producers, before, frozen = {}, {}, set()
+    producers: dict[int, object] = {}
+    before: dict[int, set[int]] = {}
+    frozen: set[int] = set()
     for node in nodes:
         parents = [producers[id(tensor)] for tensor in node.input_tensors]
         before[id(node)] = {id(node)}.union(*(before[id(p)] for p in parents))
@@ -55,8 +59,9 @@ def _find_ancestors(nodes) -> tuple[dict[int, set[int]], set[int]]:
 
 
 def _is_frozen(layer) -> bool:
-    trains = getattr(layer, "weights", None) and layer.trainable
-    return not trains and getattr(layer, "seed_generator", None) is None
+    if getattr(layer, "weights", None) and layer.trainable:
+        return False
+    return not freezing.is_random(layer)
 
 
 def _leaks(model, nodes, inside: set[int], end) -> bool:

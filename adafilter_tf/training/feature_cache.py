@@ -12,7 +12,7 @@ from absl import logging
 from adafilter_tf import distribution, errors
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
-from adafilter_tf.models import trunk
+from adafilter_tf.models import freezing, graph, trunk
 
 
 def prepare(
@@ -71,6 +71,7 @@ def cache(
     with model.distribute_strategy.scope():
         parts = trunk.split_trunk(model)
     if parts is None:
+        _check_not_augmented(model)
         raise errors.UsageError(
             "Received --cache_frozen_features, but no first layers of this network are "
             "frozen; set --gate_from to a later layer, or --tune_blocks to fewer "
@@ -89,6 +90,19 @@ def cache(
         features.nbytes / 2**20,
     )
     return rest, functools.partial(pipeline.feature_dataset, features, data)
+
+
+def _check_not_augmented(model: keras.Model) -> None:
+    calls = graph.list_calls(model)
+    augmenting = freezing.list_augmenting_calls(calls)
+    for call in calls:
+        if call.name in augmenting:
+            raise errors.UsageError(
+                f"Received --cache_frozen_features, but the network's layer "
+                f"{call.layer.name!r} ({type(call.layer).__name__}) changes images at "
+                "random: each epoch has other features. Remove the layer from the "
+                "backbone, or leave out --cache_frozen_features."
+            )
 
 
 def _check_memory(frozen: keras.Model, count: int) -> None:

@@ -324,13 +324,6 @@ def test_subclass_of_a_convolution_is_not_taken_for_one():
     )
 
 
-def test_shared_layer_is_named():
-    images = keras.Input((8, 8, 3))
-    shared = keras.layers.Conv2D(3, 3, padding="same", name="shared")
-    message = r"'shared' \(Conv2D\) is called more than once"
-    assert_refused(keras.Model(images, shared(shared(images))), message)
-
-
 @pytest.mark.parametrize(
     ("build", "name", "value"),
     [

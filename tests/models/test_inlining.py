@@ -69,11 +69,22 @@ def test_file_with_models_inside_is_gated(tmp_path):
     np.testing.assert_allclose(gated(images), model(images), atol=1e-5)
 
 
-def test_model_that_is_called_twice_is_refused():
+def test_model_that_is_called_twice_is_gated_at_each_call():
     images, shared = keras.Input((8, 8, 3)), block()
     model = keras.Model(images, shared(shared(images)))
-    with pytest.raises(errors.RunError, match=r"'conv' \(Conv2D\) is called more than"):
-        gating.add_gates(model)
+    gated = gating.add_gates(model)
+    assert list(gate_io.list_gates(gated)) == ["conv", "conv_call2"]
+    batch = random_images(2, 8, 8, 3)
+    np.testing.assert_allclose(gated(batch), model(batch), atol=1e-5)
+
+
+def test_layer_without_weights_is_another_one_at_each_call():
+    images, relu = keras.Input((8, 8, 3)), layers.ReLU(name="relu")
+    model = keras.Model(images, relu(layers.Conv2D(3, 1, name="conv")(relu(images))))
+    flat = inlining.inline_models(model)
+    assert [layer.name for layer in flat.layers[1:]] == ["relu", "conv", "relu_call2"]
+    batch = random_images(2, 8, 8, 3)
+    assert np.array_equal(flat(batch), model(batch))
 
 
 def test_sequential_without_input_is_refused():

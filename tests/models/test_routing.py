@@ -186,3 +186,11 @@ def test_backbone_without_blocks_is_refused():
     backbone = keras.Model(images, keras.layers.Conv2D(3, 3)(images), name="plain")
     with pytest.raises(errors.RunError, match="'plain' has no blocks to route"):
         routing.add_routing(backbone)
+
+
+def test_shared_layer_is_named():
+    backbone = tiny_resnet()
+    shared = keras.layers.Conv2D(12, 3, padding="same", name="shared")
+    model = keras.Model(backbone.input, shared(shared(backbone.output)))
+    with pytest.raises(errors.RunError, match=r"'shared' \(Conv2D\) is called more"):
+        routing.add_routing(model)

@@ -4,6 +4,7 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.methods import adafilter, fine_tuning
+from adafilter_tf.models import gating, graph
 from adafilter_tf.optim import optimizers
 from tests.conftest import compile_sgd, random_images, tiny_convnext, tiny_resnet
 
@@ -145,3 +146,34 @@ def test_mixed_precision_scales_the_loss_and_trains():
     losses = [float(model.train_on_batch(images, labels)[0]) for _ in range(8)]
     assert np.isfinite(losses).all()
     assert losses[-1] < losses[0]
+
+
+def test_gates_inside_of_ones_own_model_have_their_optimizer_and_a_missing_head_warns():
+    gated = gating.add_gates(tiny_resnet())
+    x = keras.layers.GlobalAveragePooling2D()(gated.output)
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            keras.Model(gated.input, x),
+            keras.layers.Dense(3, name="classes"),
+        ]
+    )
+    options = optimizers.OptimizerOptions()
+    optimizer = optimizers.create_optimizer(options, total_steps=10)
+    with pytest.warns(UserWarning, match="'head'"):
+        optimizer.build(model.trainable_variables)
+    groups = {group.name: group for group in optimizer.optimizers}
+    decided = {
+        v.path
+        for v in model.trainable_variables
+        if optimizer._optimizer_map(v) is groups["gates"]
+    }
+    network = gated.get_layer("recurrent_gate")
+    assert decided == {v.path for v in network.trainable_variables}
+    options = optimizers.OptimizerOptions(layer_decay=0.5)
+    by_block = optimizers.create_optimizer(
+        options, total_steps=10, blocks=graph.assign_blocks(model)
+    )
+    with pytest.warns(UserWarning, match="'head'"):
+        by_block.build(model.trainable_variables)
+    assert "backbone_stage1_block1" in {group.name for group in by_block.optimizers}

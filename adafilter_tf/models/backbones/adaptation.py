@@ -3,11 +3,11 @@
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import conversion, graph, inlining
+from adafilter_tf.models import conversion, gate_plan, graph, inlining
 
 # What the pixels were when the network was trained -> arguments of PixelNormalization;
 # "0..255" as they come. Those of keras.src.applications.imagenet_utils.
-PIXEL_RANGES = {
+PIXEL_RANGES: dict[str, dict | None] = {
     "0..255": None,
     "0..1": {"mean": (0.0,), "standard_deviation": (255.0,)},
     "-1..1": {"mean": (127.5,), "standard_deviation": (127.5,)},
@@ -24,6 +24,16 @@ PIXEL_RANGES = {
 _GLOBAL_POOLING = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
+)
+# By these names the methods' own layers are found.
+_METHOD_NAMES = (
+    "images",
+    "head",
+    "head_pool",
+    "recurrent_gate",
+    "feedforward_gate",
+    "policy_network",
+    "block_choice",
 )
 _NORMALIZING = (layers.PixelNormalization, *conversion.CONSTANT_LAYERS)
 
@@ -43,20 +53,33 @@ def cut_head(network: keras.Model, features_layer: str | None = None) -> keras.M
         [B, C]. It may share weights with `network`.
 
     Raises:
-        RunError: When it is not functional, when there is no such layer, or when no
-            place for the cut is found.
+        RunError: When it is not functional, has gates or quantized layers, has several
+            outputs and `features_layer` does not choose, when there is no such layer,
+            or when no place for the cut is found.
     """
-    network = inlining.inline_models(network)
+    network = inlining.inline_models(inlining.strip_training_only_layers(network))
     calls = graph.list_calls(network)
+    gate_plan.check_plain(network)
+    for call in calls:
+        conversion.check_unquantized(call.layer)
+    if features_layer is None and len(network.outputs) > 1:
+        names = ", ".join(
+            repr(x._keras_history.operation.name) for x in network.outputs
+        )
+        raise errors.RunError(
+            f"The network {network.name!r} has {len(network.outputs)} outputs, of the "
+            f"layers {names}; a backbone has one. Say with --features_layer=NAME whose "
+            "output the features are."
+        )
     if features_layer is None:
         features_layer = _find_features(network, calls)
-    names = [call.layer.name for call in calls]
-    if features_layer not in names:
+    outputs = {call.name: call.outputs for call in calls}
+    if features_layer not in outputs:
         raise errors.RunError(
             f"Received --features_layer={features_layer}; the network {network.name!r} "
-            f"has no such layer. Its last ones are {', '.join(names[-8:])}."
+            f"has no such layer. Its last ones are {', '.join(list(outputs)[-8:])}."
         )
-    (output,) = keras.tree.flatten(network.get_layer(features_layer).output)
+    output = outputs[features_layer][0]
     if len(output.shape) not in (2, 4):
         raise errors.RunError(
             f"Layer {features_layer!r} gives {tuple(output.shape)}; features are "
@@ -67,17 +90,16 @@ def cut_head(network: keras.Model, features_layer: str | None = None) -> keras.M
 
 
 def _find_features(network: keras.Model, calls: list[graph.Call]) -> str:
-    (last,) = (x._keras_history.operation.name for x in network.outputs[:1])
+    (last,) = (x._keras_history.operation.name for x in network.outputs)
     if _has_area(network.outputs[0].shape):
         return last
     ends = graph.list_bottlenecks(calls)
-    shapes = {call.layer.name: call.layer.output.shape for call in calls}
     for call in reversed(calls):
-        if isinstance(call.layer, _GLOBAL_POOLING) and call.layer.name in ends:
+        if isinstance(call.layer, _GLOBAL_POOLING) and call.name in ends:
             return call.inputs[0]
     for call in reversed(calls):
-        if call.layer.name in ends and _has_area(shapes[call.layer.name]):
-            return call.layer.name
+        if call.name in ends and _has_area(call.outputs[0].shape):
+            return call.name
     raise errors.RunError(
         f"The network {network.name!r} has no feature maps that all of its head reads; "
         "say with --features_layer=NAME whose output the features are. Its last layers "
@@ -138,7 +160,11 @@ def _normalizes(network: keras.Model) -> bool:
 def put_behind(
     network: keras.Model, inputs: keras.KerasTensor, *, keep_weights: bool = True
 ) -> keras.Model:
-    """Returns a copy of a network that reads `inputs`, whatever size they have.
+    """Returns a fresh copy of a network that reads `inputs`, whatever size they have.
+
+    The copy brings no state but weights along: all its layers train, they have the
+    present dtype policy, and a change of low rank (LoRA) is added to its kernel. A
+    layer with a name that the methods need gets the network's name in front.
 
     Args:
         network: From pixels to features, flat.
@@ -149,9 +175,11 @@ def put_behind(
         RunError: When the network cannot work on that size.
     """
     size = tuple(inputs.shape[1:3])
+    (source,) = keras.utils.get_source_inputs(inputs)
+    taken = {source.name, inputs._keras_history.operation.name, *_METHOD_NAMES}
     try:
-        resized = keras.models.clone_model(
-            network, input_tensors=keras.Input(inputs.shape[1:], name="pixels")
+        outputs, copies = inlining.call_layers(
+            network, inputs, clone=_renew, reserved=taken.__contains__
         )
     except (ValueError, TypeError) as error:  # What layers raise at shapes.
         raise errors.RunError(
@@ -159,23 +187,43 @@ def put_behind(
             f"own are {network.input_shape[1:3]}; set --image_size. "
             f"{' '.join(str(error).split())[:300]}"
         ) from error
-    if keep_weights:
-        _copy_weights(network, resized, size)
-    (source,) = keras.utils.get_source_inputs(inputs)
-    return inlining.inline_models(
-        keras.Model(source, resized(inputs), name=network.name)
-    )
-
-
-def _copy_weights(network, resized, size):
-    # In their order, since not every layer of KerasHub gives its clone its name.
-    for layer, clone in zip(network.layers, resized.layers, strict=True):
-        if not layer.weights:
-            continue
-        if [w.shape for w in layer.weights] != [w.shape for w in clone.weights]:
+    for layer, copy in copies if keep_weights else ():
+        try:
+            conversion.copy_merged_weights(layer, copy)
+        except ValueError as error:
             raise errors.RunError(
                 f"Layer {layer.name!r} of the network {network.name!r} has weights for "
                 f"images of {network.input_shape[1:3]} pixels, not of {size}; set "
                 "--image_size, or name an earlier --features_layer."
-            )
-        conversion.copy_weights(layer, clone)
+            ) from error
+    return keras.Model(source, outputs, name=network.name)
+
+
+def _renew(layer, name: str):
+    """Returns a copy of a layer that trains in the present dtype policy."""
+    config = _renew_config({**layer.get_config(), "name": name})
+    if isinstance(layer, layers.PixelNormalization):
+        config["dtype"] = layer.dtype_policy  # It computes in float32 always.
+    return type(layer).from_config(config)
+
+
+def _renew_config(config: dict) -> dict:
+    renewed = {
+        key: _renew_part(value)
+        for key, value in config.items()
+        if key not in ("lora_rank", "lora_alpha")
+    }
+    fresh = {"trainable": True, "dtype": keras.config.dtype_policy().name}
+    return renewed | {key: fresh[key] for key in fresh if key in renewed}
+
+
+def _renew_part(value):
+    """Returns an entry of a configuration, which may hold further layers."""
+    if isinstance(value, list | tuple):
+        return type(value)(_renew_part(each) for each in value)
+    if not isinstance(value, dict):
+        return value
+    config = value.get("config")
+    if "class_name" in value and isinstance(config, dict) and "trainable" in config:
+        return {**value, "config": _renew_config(config)}
+    return {key: _renew_part(each) for key, each in value.items()}

@@ -57,8 +57,9 @@ def calibrate(model: keras.Model, batches: Iterable) -> dict:
     gates = gate_io.list_gates(model)
     if not gates:
         return {}
-    network = keras.Model(model.input, gates)
-    lowest, highest = {}, {}
+    network = keras.Model(model.inputs, gates)
+    lowest: dict = {}
+    highest: dict = {}
     for images in batches:
         for name, gate in network.predict_on_batch(images).items():
             low, high = gate.min(axis=0), gate.max(axis=0)

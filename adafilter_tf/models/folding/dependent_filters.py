@@ -1,6 +1,7 @@
 """The filters of a folded layer of which some depend on the image."""
 
 import math
+from collections.abc import Callable
 
 import keras
 
@@ -20,6 +21,7 @@ def call_filters(
     gates: keras.KerasTensor,
     filled_gates,
     inputs: keras.KerasTensor,
+    free_name: Callable[[str], str],
 ) -> keras.KerasTensor:
     """Calls all filters, and those again whose gate depends on the image.
 
@@ -31,11 +33,12 @@ def call_filters(
         gates: Of these, [B, d].
         filled_gates: Gives the gates of all N, [B, N].
         inputs: What the layer reads.
+        free_name: Gives a new layer its name.
 
     Returns:
         The layer's outputs, activation and all.
     """
-    if _is_dearer(difference, filters, source):
+    if _costs_more(difference, filters, source):
         # Zero where the choice is in the base.
         mask = difference.filled_bias * 0.0
         mask[filters] = 1.0
@@ -50,18 +53,18 @@ def call_filters(
     name, options = source.name, {"dtype": source.dtype_policy}
     outputs, added = (
         filter_bank.create_filters(source, bank, inputs, name=of)(inputs)
-        for bank, of in ((base, name), (difference, f"{name}_difference"))
+        for bank, of in ((base, name), (difference, free_name(f"{name}_difference")))
     )
-    add = layers.AddedFilters(filters, name=f"{name}_add", **options)
+    add = layers.AddedFilters(filters, name=free_name(f"{name}_add"), **options)
     outputs = add(outputs, added, gates)
     if source.activation is keras.activations.linear:
         return outputs
     return keras.layers.Activation(
-        source.activation, name=f"{name}_activation", **options
+        source.activation, name=free_name(f"{name}_activation"), **options
     )(outputs)
 
 
-def _is_dearer(difference, filters, source) -> bool:
+def _costs_more(difference, filters, source) -> bool:
     """Whether single filters and their places cost more than all filters again."""
     (kernel,) = difference.kernels.values()
     if _is_separate(source):

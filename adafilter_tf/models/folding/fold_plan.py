@@ -6,8 +6,8 @@ import dataclasses
 import keras
 
 from adafilter_tf import layers
+from adafilter_tf.models import graph
 from adafilter_tf.models.folding import filter_bank
-from adafilter_tf.models.graph import visit_calls
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,108 +34,88 @@ class _Connections:
     """Who reads whom.
 
     Attributes:
-        layers: By name.
+        calls: By name.
         readers: Name of a layer to the set of layers that read it; "" is the output.
         reads: Name of a layer to the set of layers that it reads.
     """
 
-    layers: dict
+    calls: dict[str, graph.Call]
     readers: dict[str, set[str]]
     reads: dict[str, set[str]]
 
 
 def plan_fold(model: keras.Model) -> FoldPlan:
-    """Returns what of a functional model of one input can be folded.
+    """Returns what of a model, whose layers are called once each, can be folded.
 
     A batch norm or layer scale goes into the convolution or dense layer before it when
     it alone reads that layer, with no activation between.
     """
-    graph = _connect(model)
+    connections = _connect(model)
     followers, norms = {}, {}
-    for name, layer in graph.layers.items():
-        if not _is_filter_layer(layer):
+    for name, call in connections.calls.items():
+        if not _is_filter_layer(call.layer):
             continue
-        followers[name] = _follow(graph, name)
-        reader = _only_reader(graph, name)
-        if reader and type(graph.layers[reader]).__name__ == "GatedLayerNormalization":
+        followers[name] = _follow(connections, name)
+        reader = _only_reader(connections, name)
+        if reader and isinstance(
+            connections.calls[reader].layer, layers.GatedLayerNormalization
+        ):
             norms[reader] = name
     return FoldPlan(followers, norms)
 
 
-def walk(model: keras.Model, call) -> None:
-    """Calls `call(layer, args, kwargs)` for each call in a model, in their order.
-
-    The arguments are the model's own tensors, but for the state of a gate network.
-    """
-    kept = []  # A tensor that is gone could leave its identity to another one.
-
-    def record(layer, *args, **kwargs):
-        call(layer, args, kwargs)
-        if isinstance(layer, layers.GateNetwork):
-            shape = (None, 1)
-            kept.append([keras.KerasTensor(shape) for _ in range(3)])
-            return kept[-1]
-        return layer.output
-
-    visit_calls(model, record)
-
-
 def _connect(model: keras.Model) -> _Connections:
-    graph = _Connections({}, collections.defaultdict(set), {})
-    producers = {}
-
-    def call(layer, args, kwargs):
-        graph.layers[layer.name] = layer
-        tensors = keras.tree.flatten((args, kwargs))
-        read = {producers[id(x)] for x in tensors if id(x) in producers}
-        graph.reads.setdefault(layer.name, set()).update(read)
+    connections = _Connections({}, collections.defaultdict(set), {})
+    producers: dict[int, str] = {}
+    for call in graph.list_calls(model):
+        connections.calls[call.name] = call
+        read = {producers[id(x)] for x in call.tensors if id(x) in producers}
+        connections.reads[call.name] = read
         for source in read:
-            graph.readers[source].add(layer.name)
-        if not isinstance(layer, layers.GateNetwork):
-            for tensor in keras.tree.flatten(layer.output):
-                producers[id(tensor)] = layer.name
-
-    walk(model, call)
+            connections.readers[source].add(call.name)
+        if not isinstance(call.layer, layers.GateNetwork):
+            producers |= {id(tensor): call.name for tensor in call.outputs}
     for tensor in model.outputs:
-        graph.readers[producers.get(id(tensor), "")].add("")
-    return graph
+        connections.readers[producers.get(id(tensor), "")].add("")
+    return connections
 
 
-def _only_reader(graph: _Connections, name: str) -> str | None:
+def _only_reader(connections: _Connections, name: str) -> str | None:
     """Returns the one layer that reads a layer without activation, if there is one."""
-    readers = graph.readers[name]
-    layer = graph.layers[name]
+    readers = connections.readers[name]
+    layer = connections.calls[name].layer
     activation = getattr(layer, "activation", keras.activations.linear)
     if len(readers) != 1 or "" in readers:
         return None
     return next(iter(readers)) if activation is keras.activations.linear else None
 
 
-def _follow(graph: _Connections, name: str) -> tuple[str, ...]:
-    found = []
-    reader = _only_reader(graph, name)
-    while reader and _is_foldable(graph, reader, [name, *found]):
+def _follow(connections: _Connections, name: str) -> tuple[str, ...]:
+    found: list[str] = []
+    reader = _only_reader(connections, name)
+    while reader and _is_foldable(connections, reader, [name, *found]):
         found.append(reader)
-        reader = _only_reader(graph, reader)
+        reader = _only_reader(connections, reader)
     return tuple(found)
 
 
-def _is_foldable(graph: _Connections, reader: str, before: list[str]) -> bool:
-    layer = graph.layers[reader]
+def _is_foldable(connections: _Connections, reader: str, before: list[str]) -> bool:
+    call = connections.calls[reader]
+    layer = call.layer
     if type(layer) in filter_bank.GATED_AFFINE:
         # By the gates of the layer before it, not by its own.
-        return len(before) == 1 and f"{before[0]}_gate" in graph.reads[reader]
+        return len(before) == 1 and f"{before[0]}_gate" in connections.reads[reader]
     return (
         type(layer) in filter_bank.PLAIN_AFFINE
-        and graph.reads[reader] == {before[-1]}
-        and _reads_channels_last(layer)
+        and connections.reads[reader] == {before[-1]}
+        and _reads_channels_last(call)
         and not getattr(layer, "renorm", False)
     )
 
 
-def _reads_channels_last(layer: keras.Layer) -> bool:
-    axis = getattr(layer, "axis", -1)
-    return axis in (-1, len(layer.input.shape) - 1)
+def _reads_channels_last(call: graph.Call) -> bool:
+    axis = getattr(call.layer, "axis", -1)
+    return axis in (-1, len(call.tensors[0].shape) - 1)
 
 
 def _is_filter_layer(layer) -> bool:

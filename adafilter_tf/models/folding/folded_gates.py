@@ -3,7 +3,7 @@
 import keras
 
 from adafilter_tf import layers
-from adafilter_tf.models import conversion
+from adafilter_tf.models import conversion, graph
 from adafilter_tf.models.folding import constant_gates
 
 
@@ -25,8 +25,13 @@ class FoldedGates:
         self.choices: dict[str, keras.KerasTensor] = {}
         self._filled: dict[str, keras.KerasTensor] = {}
         self._model = model
+        self._taken = {layer.name for layer in model.layers}
         self._images = images
         self._network = self._create_network()
+
+    def free_name(self, name: str) -> str:
+        """Returns a name for a new layer, this one if no layer of the model has it."""
+        return graph.free_name(name, self._taken)
 
     def list_dependent(self, name: str) -> list[int]:
         """Returns which filters of a layer depend on the image."""
@@ -40,7 +45,7 @@ class FoldedGates:
             values = self.constants[name].tolist()
             for index in dependent:
                 values[index] = None
-            fill = layers.FilledGates(values, name=f"{name}_gates")
+            fill = layers.FilledGates(values, name=self.free_name(f"{name}_gates"))
             reads = [self.choices[name]] if dependent else []
             self._filled[name] = fill(self._images, *reads)
         return self._filled[name]

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 import keras
 
 from adafilter_tf import layers
-from adafilter_tf.models import conversion, inlining
+from adafilter_tf.models import conversion, graph, inlining
 from adafilter_tf.models.folding import (
     constant_gates,
     dependent_filters,
     filter_bank,
     fold_plan,
     folded_gates,
+    separate_calls,
 )
 
 FOLDS = ("exact", "calibrated", "none")
@@ -66,14 +67,18 @@ def fold(model: keras.Model, constants: Mapping | None = None) -> FoldedNetwork:
         constants: See `constant_gates.calibrate`; None folds only what no image can
             change (`constant_gates.find_constants`).
     """
-    model = inlining.inline_models(inlining.leave_out_penalties(model))
+    model = inlining.inline_models(inlining.strip_training_only_layers(model))
+    model = separate_calls.separate_calls(model)
     known = constant_gates.find_constants(model)
     for name, values in (constants or {}).items():
         # What is proven stays proven, whatever images were tried.
         unknown = constant_gates.depends_on_image(known[name])
         known[name][unknown] = values[unknown]
+    taken = {call.layer.name for call in graph.list_calls(model)}
     images = keras.Input(
-        batch_shape=model.input.shape, dtype=model.input.dtype, name="images"
+        batch_shape=model.input.shape,
+        dtype=model.input.dtype,
+        name=graph.free_name("images", taken),
     )
     gates = folded_gates.FoldedGates(model, known, images)
     walk = _Walk(model, gates)
@@ -123,7 +128,7 @@ class _Walk:
         if layer.name in self._plan.followers or isinstance(layer, replaced):
             return layer
         if layer.name not in self._clones:
-            clone = type(layer).from_config(layer.get_config())
+            clone = conversion.clone_layer(layer)
             self._clones[layer.name] = clone
         return self._clones[layer.name]
 
@@ -138,14 +143,16 @@ class _Walk:
         if layer.name in self._waiting:
             source, inputs = self._waiting.pop(layer.name)
             return self._fold_filters(source, inputs)
+        # The layer may have been called as layer(inputs=x).
+        tensors = graph.list_tensors(args, kwargs)
         if layer.name in self._plan.folded:
-            return args[0]
+            return tensors[0]
         if layer.name in self._plan.followers:
-            return self._meet_filters(layer, *args)
+            return self._meet_filters(layer, *tensors)
         if isinstance(layer, filter_bank.GATED_AFFINE):
-            return self._fold_affine(layer, *args)
+            return self._fold_affine(layer, *tensors)
         if isinstance(layer, layers.GatedLayerNormalization):
-            return self._fold_layer_norm(layer, *args)
+            return self._fold_layer_norm(layer, *tensors)
         outputs = layer(*args, **kwargs)
         if isinstance(layer, keras.Layer) and layer.weights:
             conversion.copy_weights(self._model.get_layer(layer.name), layer)
@@ -209,6 +216,7 @@ class _Walk:
             self._gates.choices[name],
             lambda: self._gates.fill(name),
             inputs,
+            self._gates.free_name,
         )
 
     def _create(self, layer, bank, inputs, **options):

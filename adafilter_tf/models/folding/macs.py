@@ -1,15 +1,16 @@
-"""What an image costs: the multiply-adds of a network."""
+"""Multiply-accumulate operations (MACs) of a network, per image."""
 
 import math
 
 import keras
 
 from adafilter_tf import layers
-from adafilter_tf.models.folding import filter_bank, fold_plan
+from adafilter_tf.models import graph
+from adafilter_tf.models.folding import filter_bank
 
 
-def count_multiply_adds(model: keras.Model) -> int:
-    """Returns the multiply-adds of one image in convolutions, dense layers and gates.
+def count_macs(model: keras.Model) -> int:
+    """Returns the MACs per image in convolutions, dense layers and gate networks.
 
     Norms, activations, sums and other layers are not counted. Both banks of a gated
     layer are, and each step of a gate network. A `FoldedConv2D` counts as for an image
@@ -18,25 +19,22 @@ def count_multiply_adds(model: keras.Model) -> int:
     Args:
         model: Functional, of images of a known height and width.
     """
-    counts = []
+    return sum(_count_call(call) for call in graph.list_calls(model))
 
-    def call(layer, args, kwargs):
-        if isinstance(layer, layers.FoldedConv2D):
-            counts.append(_count_folded(layer))
-        elif isinstance(layer, filter_bank.PLAIN_FILTERS):
-            counts.append(_count_positions(layer.output) * _count_weights(layer))
-        elif isinstance(layer, filter_bank.GATED_FILTERS):
-            output = keras.tree.flatten(layer.output)[0]
-            counts.append(_count_positions(output) * _count_weights(layer))
-        elif isinstance(layer, layers.AddedFilters):
-            counts.append(_count_places(layer.output, layer.filters))
-        elif isinstance(layer, layers.GateNetwork):
-            counts.append(_count_step(layer, kwargs.get("step", 0)))
-        elif isinstance(layer, layers.PolicyNetwork):
-            counts.append(_count_policy(layer))
 
-    fold_plan.walk(model, call)
-    return sum(counts)
+def _count_call(call: graph.Call) -> int:
+    layer, output = call.layer, call.outputs[0]
+    if isinstance(layer, layers.FoldedConv2D):
+        return _count_folded(layer, output)
+    if isinstance(layer, (*filter_bank.PLAIN_FILTERS, *filter_bank.GATED_FILTERS)):
+        return _count_positions(output) * _count_weights(layer)
+    if isinstance(layer, layers.AddedFilters):
+        return _count_places(output, layer.filters)
+    if isinstance(layer, layers.GateNetwork):
+        return _count_step(layer, call.kwargs.get("step", 0))
+    if isinstance(layer, layers.PolicyNetwork):
+        return _count_policy(layer, call.tensors[0])
+    return 0
 
 
 def _count_positions(output) -> int:
@@ -49,11 +47,11 @@ def _count_weights(layer) -> int:
     return sum(math.prod(kernel.shape) for kernel in kernels)
 
 
-def _count_folded(layer) -> int:
+def _count_folded(layer, output) -> int:
     count, dependent = layer.filters, layer.dependent
     convolved = math.prod(layer.kernel.shape) * (count + len(dependent)) // count
-    places = _count_places(layer.output, dependent)
-    return _count_positions(layer.output) * convolved + places
+    places = _count_places(output, dependent)
+    return _count_positions(output) * convolved + places
 
 
 def _count_places(output, filters) -> int:
@@ -70,8 +68,8 @@ def _count_step(network, step: int) -> int:
     return count + (8 * units**2 if recurrent else 0)
 
 
-def _count_policy(network) -> int:
-    height, width = network.input.shape[1:3]
+def _count_policy(network, images) -> int:
+    height, width = images.shape[1:3]
     count = 0
     for convolution in network.convolutions:
         height, width = (

@@ -76,7 +76,7 @@ def test_convnext_is_flat_and_every_weight_is_gated():
     backbone = backbones.build_backbone("convnexttiny", image_size=32, weights="random")
     assert not any(isinstance(layer, keras.Model) for layer in backbone.layers)
     plan = gate_plan.plan_gates(backbone, None)
-    gated = plan.filter_layers | plan.channel_layers.keys()
+    gated = plan.gated_layers
     assert {x.name for x in backbone.layers if x.trainable_weights} == gated
 
 
