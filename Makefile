@@ -4,8 +4,7 @@
 # make coverage     make test, with the lines and branches that the tests run
 # make defects      breaks the code in about 60 places, one at a time; prints what the
 #                   tests notice; hours
-# make lint         ruff and the formatting
-# make types        mypy over the package and the tools
+# make lint         ruff, the formatting, and mypy over the package and the tools
 # make docs         builds the pages of docs/ and of the docstrings into site/
 # make faults       kills, full disks, damaged files: the whole of what `make test` tries
 #                   in part; about 27 minutes; prints what was counted as JSON
@@ -31,7 +30,7 @@ CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 
-.PHONY: help quickstart lint types test test-slow coverage defects docs faults audit clean
+.PHONY: help quickstart lint test test-slow coverage defects docs faults audit clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
@@ -42,8 +41,6 @@ quickstart: $(INSTALLED)
 lint: $(INSTALLED_DEV)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-
-types: $(INSTALLED_DEV)
 	$(VENV)/bin/mypy
 
 test: lint

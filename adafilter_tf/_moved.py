@@ -48,6 +48,7 @@ MOVED = {
     "data.csv_source": "data.sources.csv_file",
     "data.digits": "data.sources.digits",
     "data.extraction": "data.sources.extraction",
+    "data.example_order": "data.pipeline",
     "data.folder_source": "data.sources.image_folder",
     "data.image_area": "data.decoding.image_area",
     "data.image_format": "data.decoding.image_format",

@@ -324,7 +324,7 @@ DEFECTS = (
         "tf.data.Dataset.range(start_step,",
         TEST_PIPELINE,
     ),
-    Defect("data/example_order.py", "i // n])", "0 * i])", TEST_PIPELINE),
+    Defect("data/pipeline.py", "i // n])", "0 * i])", TEST_PIPELINE),
     Defect(PIPELINE, "-len(paths) % batch_size", "0", TEST_PIPELINE),
     Defect(
         "data/augmentation/augmentation.py",

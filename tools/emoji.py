@@ -89,7 +89,7 @@ def read_google(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
 def _read_datasource(path, with_variations):
     """Yields entries of emoji.json, with the `image` of the variation, and pixels."""
     (content,) = (c for _, c in packages.read(path, "package/emoji.json"))
-    entries = {}
+    entries: dict[str, dict] = {}
     for entry in json.loads(content):
         variations = entry.get("skin_variations", {}) if with_variations else {}
         images = [entry["image"]] + [v["image"] for v in variations.values()]

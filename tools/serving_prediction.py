@@ -54,7 +54,9 @@ def predict_paths(
 def _ask(predict, endpoint, batch, top_k):
     sent = [image for image in batch if isinstance(image[1], bytes)]
     if not sent:  # Then none of the files can be sent, and the server is not asked.
-        return [serving_rows.make_error_row(*image, top_k) for image in batch]
+        return [
+            serving_rows.make_error_row(path, reason, top_k) for path, reason in batch
+        ]
     try:
         outputs = predict([content for _, content in sent])
     except serving_endpoint.RequestError as error:

@@ -57,6 +57,9 @@ _NETWORK_FLAGS = (
     "tuned_penalty",
 )
 
+# Data sets whose images and classes have no names to choose from.
+_WITHOUT_KEYS = ("digits", "folder", "csv", "vtab")
+
 
 def check_flags(values: flags.FlagValues) -> None:
     """Checks that the given flags are possible together and have an effect.
@@ -147,9 +150,9 @@ def _list_conditions(
 ) -> Mapping[str, tuple[Callable[[], bool], str]]:
     """Returns by flag: whether it has an effect, and what it needs."""
     methods = {values.method, values.baseline}
-    records = values.dataset.partition(":")[0] in ("tfrecord", "parquet")
+    records = values.dataset.partition(":")[0] not in _WITHOUT_KEYS
     formats = values.export_formats
-    keys = (lambda: records, "--dataset=tfrecord:FILES or --dataset=parquet:FILES")
+    keys = (lambda: records, "--dataset=tfrecord:FILES, parquet:FILES or tfds:NAME")
     trains_backbone = values.tune_blocks != "none" or methods - {"fine_tuning", None}
     learned = values.gate_policy in ("learned", "soft")
     gates = (lambda: learned, "--gate_policy=learned or --gate_policy=soft")

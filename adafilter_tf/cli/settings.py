@@ -108,7 +108,7 @@ def training_input(
         splits,
         ImageSpec.of(model, values.crop_fraction),
         augmentation(values),
-        **_take(values, ("seed", "cache")),
+        **_take(values, ("seed", "cache", "example_order")),
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from adafilter_tf import errors
-from adafilter_tf.data.examples import Examples
+from adafilter_tf.data.examples import Examples, normalize_text
 
 SPLITS = ("train", "validation", "test")
 
@@ -40,6 +40,7 @@ def select_split(
         tuple(path for part in parts for path in part.paths),
         tuple(label for part in parts for label in part.labels),
         parts[0].class_names if parts else (),
+        left_out=tuple(pair for part in source.values() for pair in part.left_out),
     )
     if not len(examples):
         remedy = (
@@ -65,12 +66,12 @@ def match_classes(
     Raises:
         UsageError: An image is of a class that the model does not know.
     """
-    labels = {name: label for label, name in enumerate(class_names)}
+    labels = {normalize_text(name): label for label, name in enumerate(class_names)}
     counts = examples.count_per_class()
     unknown = [
         examples.class_names[label]
         for label in np.flatnonzero(counts)
-        if examples.class_names[label] not in labels
+        if normalize_text(examples.class_names[label]) not in labels
     ]
     if unknown:
         shown = ", ".join(map(repr, class_names[:10])) + ", ..." * (len(labels) > 10)
@@ -79,7 +80,10 @@ def match_classes(
             f"({len(unknown)} such classes); its classes are {shown} (labels.txt). "
             "Rename it, or remove its images."
         )
-    names = [examples.class_names[label] for label in examples.labels]
+    known = [labels.get(normalize_text(name), -1) for name in examples.class_names]
     return Examples(
-        examples.paths, tuple(labels[name] for name in names), tuple(class_names)
+        examples.paths,
+        tuple(known[label] for label in examples.labels),
+        tuple(class_names),
+        left_out=examples.left_out,
     )

@@ -50,7 +50,7 @@ def make_splits(
     test_fraction = 0.0 if "test" in source else test_fraction
     _check_arguments(source, validation_fraction, test_fraction, examples_per_class)
     pool = _sorted(source["all"] if "all" in source else source["train"])
-    parts = {"train": [], "validation": [], "test": []}
+    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
     for label, class_name in enumerate(pool.class_names):
         members = np.flatnonzero(np.asarray(pool.labels) == label)
         if not members.size:
@@ -100,8 +100,10 @@ def read_splits(path: str | os.PathLike) -> Splits:
         errors.RunError: There is no such file, or `write_splits` did not write it.
     """
     path = pathlib.Path(path)
-    parts = {"train": ([], []), "validation": ([], []), "test": ([], [])}
-    names = {}
+    parts: dict[str, tuple[list[str], list[int]]] = {
+        name: ([], []) for name in ("train", "validation", "test")
+    }
+    names: dict[int, str] = {}
     try:
         with path.open(
             encoding="utf-8", errors="surrogateescape", newline=""
@@ -162,7 +164,7 @@ def _counts(
     if num_images < needed:
         raise errors.RunError(
             f"Class {class_name!r} has {num_images} images, too few for {needed} "
-            f"splits: add images, remove the class, or set validation_fraction=0."
+            "splits: add images or remove the class."
         )
     test, validation = (
         max(1, int(num_images * fraction + 0.5)) if fraction > 0 else 0
@@ -198,7 +200,8 @@ def _sorted(examples: Examples) -> Examples:
 
 
 def _check_splits(splits: Splits, *, validation_may_be_empty: bool) -> None:
-    seen = {}
+    seen: dict[str, tuple[str, str, str]] = {}
+    find_real_path = RealPaths()
     for split, examples in splits.items():
         if not len(examples) and not (
             split == "validation" and validation_may_be_empty
@@ -207,10 +210,45 @@ def _check_splits(splits: Splits, *, validation_may_be_empty: bool) -> None:
                 f"The {split} split has no image: add images to it, or remove the "
                 "ready-made split so that it is taken from train."
             )
-        for path in examples.paths:
-            if path in seen:
-                raise errors.RunError(
-                    f"{path} is listed twice, in {seen[path]} and in {split}: an image "
-                    "may be in one split only; remove one of the two."
-                )
-            seen[path] = split
+        for path, label in zip(examples.paths, examples.labels, strict=True):
+            role = path, split, examples.class_names[label]
+            other = seen.setdefault(find_real_path(path), role)
+            if other is not role:
+                _check_same_file(other, role)
+
+
+def _check_same_file(first: tuple[str, str, str], second: tuple[str, str, str]) -> None:
+    """Refuses two entries of a file, unless links repeat it in its split and class."""
+    path, split, class_name = first
+    if path == second[0]:
+        which = f"{path} is listed twice"
+    else:
+        which = f"{path} and {second[0]} are one file"
+    if class_name != second[2]:
+        raise errors.RunError(
+            f"{which}, with two labels, {class_name!r} and {second[2]!r}: remove the "
+            "wrong one."
+        )
+    if split != second[1] or path == second[0]:
+        raise errors.RunError(
+            f"{which}, in {split} and in {second[1]}: an image may be in one split "
+            "only; remove one of the two."
+        )
+
+
+class RealPaths:
+    """From a path to that of the file behind links and `..`, each folder asked once."""
+
+    def __init__(self) -> None:
+        self._folders: dict[str, str] = {}
+
+    def __call__(self, path: str) -> str:
+        """The real path of a file, whether it exists or not."""
+        if os.path.islink(path):
+            return os.path.realpath(path)
+        folder, name = os.path.split(path)
+        if name in ("", ".", ".."):
+            return os.path.realpath(path)
+        if folder not in self._folders:
+            self._folders[folder] = os.path.realpath(folder)
+        return os.path.join(self._folders[folder], name)

@@ -1,11 +1,12 @@
 """The signatures of a served model: inputs and outputs by name."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import tensorflow as tf
 
-from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding import preprocessing, served_formats
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import decoding
 from adafilter_tf.models import gate_io
@@ -57,7 +58,9 @@ class Classifier:
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Returns the pixels of one encoded image as the model takes them."""
-        return preprocessing.preprocess_for_evaluation(encoded, self.spec)
+        spec = dataclasses.replace(self.spec, max_pixels=None)  # strangers' images
+        encoded = served_formats.to_png(encoded)
+        return preprocessing.preprocess_for_evaluation(encoded, spec)
 
     def classify(self, images: tf.Tensor, valid: tf.Tensor | None = None) -> Outputs:
         """Returns the outputs of all signatures but `gates` and `classify`.
@@ -94,9 +97,9 @@ class Classifier:
 def create_signatures(classifier: Classifier) -> dict[str, Callable]:
     """Returns the signatures by name; every output is batch-major, n >= 1.
 
-    - `serving_default`: `image_bytes`, string [n], the bytes of JPEG or PNG files. A
-      broken one does not fail the others: its `valid` is False, its numbers are 0, its
-      names empty, and `error`, string [n], is the reason.
+    - `serving_default`: `image_bytes`, string [n], the bytes of JPEG, PNG, GIF, still
+      WebP or 24-bit BMP files. A broken one does not fail the others: its `valid` is
+      False, its numbers are 0, its names empty, and `error`, string [n], is the reason.
     - `strict`: without `valid` and `error`; a broken image is INVALID_ARGUMENT.
     - `serving_float`: `images`, float32 [n, H, W, C], decoded pixels 0..255.
     - `classify`: `inputs`, string [n], serialized tf.train.Example with

@@ -5,7 +5,6 @@ folder synced, so that the rename itself survives a power cut.
 """
 
 import contextlib
-import csv
 import json
 import os
 import pathlib
@@ -13,6 +12,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from adafilter_tf import errors
+from adafilter_tf.files import csv_rows
 
 # A disk takes some milliseconds for each; `os.sync` takes all at once.
 _MAX_SYNCED_ONE_BY_ONE = 256
@@ -143,7 +143,7 @@ def write_csv(
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         ) as stream,
     ):
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = csv_rows.RowWriter(stream)
         writer.writerow(columns)
         writer.writerows(rows)
 

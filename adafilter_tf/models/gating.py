@@ -133,7 +133,8 @@ class _Walk:
         # The layer may have been called as layer(inputs=x).
         (inputs,) = graph.list_tensors(args, kwargs)
         if name in self._plan.channel_calls:
-            reads = self._branches.get(self._plan.channel_calls[name])
+            owner = self._plan.channel_calls[name]
+            reads = self._branches.get(owner) if owner else None
             reads = reads or (inputs, inputs, self._gate(name, inputs))
             # Of Keras' call arguments, such as an empty mask, only this one counts.
             options = {k: v for k, v in kwargs.items() if k == "training"}

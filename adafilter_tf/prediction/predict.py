@@ -14,7 +14,7 @@ import tensorflow as tf
 from scipy import special
 
 from adafilter_tf import errors
-from adafilter_tf.data.decoding import image_format, preprocessing
+from adafilter_tf.data.decoding import conversion, preprocessing
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 
 
@@ -89,7 +89,7 @@ def _reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
     )
 
     def read(path: str) -> np.ndarray | str:
-        pixels, reason = image_format.read_image(path, traced, channels=spec.channels)
+        pixels, reason = conversion.read_image(path, traced, channels=spec.channels)
         return pixels.numpy() if reason is None else reason
 
     return read

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import BinaryIO, Protocol, TextIO
 
 from adafilter_tf import errors
-from adafilter_tf.files import atomic, text
+from adafilter_tf.files import atomic, csv_rows, text
 from adafilter_tf.prediction.predict import Prediction
 
 FORMATS = {"csv": (".csv",), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet",)}
@@ -186,11 +186,7 @@ def _write(rows: Iterable[Prediction], writer: _Writer) -> tuple[int, int]:
 
 class _CsvWriter:
     def __init__(self, file: TextIO):
-        self._writer = csv.writer(file, lineterminator="\n")
-        # Else a carriage return is not quoted, and ends the line for most readers.
-        self._quoting_writer = csv.writer(
-            file, lineterminator="\n", quoting=csv.QUOTE_ALL
-        )
+        self._writer = csv_rows.RowWriter(file)
         self._has_header = False
 
     def write(self, row: Prediction) -> None:
@@ -198,13 +194,13 @@ class _CsvWriter:
         scores = ["" if math.isnan(p) else f"{p:.6g}" for p in row.probabilities]
         classes = map(text.protect_cell, row.classes)
         pairs = zip(classes, scores, strict=True)
-        cells = [
-            text.protect_cell(row.path),
-            *(cell for pair in pairs for cell in pair),
-            text.protect_cell(row.error or ""),
-        ]
-        needs_quotes = any("\r" in cell for cell in cells)
-        (self._quoting_writer if needs_quotes else self._writer).writerow(cells)
+        self._writer.writerow(
+            [
+                text.protect_cell(row.path),
+                *(cell for pair in pairs for cell in pair),
+                text.protect_cell(row.error or ""),
+            ]
+        )
 
     def close(self) -> None:
         self._write_header(1)

@@ -67,8 +67,8 @@ def create_stopper(
     return early_stopping.EarlyStopping(
         options.monitor,
         options.early_stopping_patience,
-        folder and folder.best_weights,
-        folder and folder.checkpoints,
+        folder.best_weights if folder else None,
+        folder.checkpoints if folder else None,
     )
 
 

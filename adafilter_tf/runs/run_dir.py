@@ -231,9 +231,16 @@ def _lock(root: pathlib.Path) -> io.TextIOWrapper:
     return lock
 
 
+# Runs that began without this flag had the first order.
+_ORDER = "--example_order="
+
+
 def _check_same(path: pathlib.Path, text: str) -> None:
     saved = atomic.read_text(path).splitlines()
     current = text.splitlines()
+    for lines in (saved, current):
+        if not any(line.startswith(_ORDER) for line in lines):
+            lines.append(f"{_ORDER}1")
     before = [line for line in saved if line not in current]
     now = [line for line in current if line not in saved]
     # Whatever their order: it is that in which this version defines its flags.

@@ -87,7 +87,7 @@ def export_run(
     if fold_options.fold != "none":
         folded, report = calibration.fold_model(model, run.examples, fold_options, spec)
         model, gates = folded.model, folded.gates
-    fold = report and _to_json(report)
+    fold = _to_json(report) if report else None
     written = {}
     if SAVED_MODEL in formats:
         path = export.export_saved_model(

@@ -7,6 +7,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -110,6 +111,8 @@ class ResumePoint:
         Raises:
             RunError: Their file is missing or damaged.
         """
+        if self.stage_ends is None:
+            raise ValueError("This training keeps no weights of stages.")
         path = self.stage_ends / f"stage_{index}.npz"
         load = functools.partial(checkpointing.load_arrays, path)
         return self.workers.broadcast_from_chief(load)
@@ -429,7 +432,7 @@ def measure_outputs(
     outputs: evaluation.Outputs, labels: Sequence[int], split: str
 ) -> dict:
     """Returns the metrics of a split that was scored; see `measure_split`."""
-    metrics = {
+    metrics: dict[str, Any] = {
         f"{split}_{name}": value
         for name, value in evaluation.compute_metrics(outputs.logits, labels).items()
     }

@@ -184,3 +184,41 @@ def test_each_batch_is_mixed_by_a_draw_of_its_own(jpegs):
     ]
     assert all(0.5 <= share <= 1 for shares_of in shares for share in shares_of)
     assert len({tuple(of) for of in shares}) == len(shares) > 1
+
+
+def _orders(count, place):
+    """The first eight of 1,797 examples in `count` orders; place gives (i, seed)."""
+    dataset = tf.data.Dataset.range(count).map(
+        lambda k: tf.stack(
+            [
+                pipeline.shuffled_position(i, 1797, seed)
+                for i, seed in map(lambda j: place(k, j), range(8))
+            ]
+        ),
+        num_parallel_calls=2,
+    )
+    return {tuple(order) for order in dataset.as_numpy_iterator()}
+
+
+def test_ten_thousand_epochs_and_seeds_have_orders_of_their_own():
+    assert len(_orders(10_000, lambda k, j: (k * 1797 + j, 5))) == 10_000
+    assert len(_orders(10_000, lambda k, j: (tf.constant(j, tf.int64), k))) == 10_000
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("n", [1, 2, 7, 100])
+def test_each_epoch_is_a_permutation(order, n):
+    numbers = tf.range(2 * n, 3 * n, dtype=tf.int64)
+    found = [int(pipeline.shuffled_position(i, n, -3, order)) for i in numbers]
+    assert sorted(found) == list(range(n))
+
+
+def test_first_order_is_that_of_earlier_runs():
+    found = [
+        int(pipeline.shuffled_position(tf.constant(i, tf.int64), 10, 3, 1))
+        for i in range(10, 20)
+    ]
+    expected = [
+        int(tf.random.experimental.index_shuffle(i, [3, 1], 9)) for i in range(10)
+    ]
+    assert found == expected

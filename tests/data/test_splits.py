@@ -154,8 +154,8 @@ def test_declared_class_without_images_is_allowed():
         (
             [10, 2],
             {},
-            "Class 'class1' has 2 images, too few for 3 splits: add images, remove the "
-            "class, or set validation_fraction=0.",
+            "Class 'class1' has 2 images, too few for 3 splits: add images or "
+            "remove the class.",
         ),
         (
             [10, 5],
@@ -246,3 +246,47 @@ def test_missing_list_of_splits_is_named(tmp_path):
     message = "none.csv cannot be read .No such file or directory."
     with pytest.raises(errors.RunError, match=message):
         splits.read_splits(tmp_path / "none.csv")
+
+
+def _write(folder, *names):
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return tuple(str(folder / name) for name in names)
+
+
+def _source(train, test):
+    names = ("a", "b")
+    return {
+        "train": Examples(train, (0, 1) * (len(train) // 2), names),
+        "test": Examples(test, (0, 1)[: len(test)], names),
+    }
+
+
+def test_one_file_in_two_splits_is_refused_under_any_spelling(tmp_path):
+    train = _write(tmp_path, "train/a.png", "train/b.png")
+    (tmp_path / "test").symlink_to(tmp_path / "train")
+    (tmp_path / "link.png").symlink_to(train[0])
+    for test in (
+        str(tmp_path / "test/a.png"),
+        str(tmp_path / "train/../train/a.png"),
+        str(tmp_path / "link.png"),
+    ):
+        with pytest.raises(errors.RunError, match="are one file, in train and in test"):
+            _make(_source(train, (test,)), validation=0)
+
+
+def test_one_file_with_two_labels_is_called_that(tmp_path):
+    first, second = _write(tmp_path, "a.png", "b.png")
+    with pytest.raises(errors.RunError, match="is listed twice, with two labels, 'a'"):
+        _make(_source((first, first), (second,)), validation=0)
+
+
+def test_links_may_repeat_an_image_of_one_split_and_class(tmp_path):
+    first, second = _write(tmp_path, "a.png", "b.png")
+    (tmp_path / "again.png").symlink_to(first)
+    again = str(tmp_path / "again.png")
+    train = Examples((first, second, again), (0, 1, 0), ("a", "b"))
+    test = Examples((str(tmp_path / "c.png"),), (0,), ("a", "b"))
+    made = _make({"train": train, "test": test}, validation=0)
+    assert len(made.train) == 3

@@ -38,8 +38,8 @@ def test_pattern_without_an_image_is_named(photos, pattern):
         image_files.list_images(["photos", pattern])
     assert str(raised.value) == (
         f"Received {pattern!r}, which gives no image; allowed are a file, a folder "
-        "with .jpg, .jpeg, .png files at any depth, or a glob pattern. Check the path, "
-        "relative to the current folder."
+        "with images at any depth, or a glob pattern. Check the path, relative to the "
+        "current folder."
     )
 
 
@@ -68,3 +68,33 @@ def test_images_of_a_folder_come_before_all_are_listed(tmp_path):
     assert next(found) == str(tmp_path / "a/1.png")
     (tmp_path / "b/3.png").touch()
     assert [os.path.basename(path) for path in found] == ["2.png", "3.png"]
+
+
+def test_everything_is_an_image_or_left_out_with_its_reason(photos, tmp_path):
+    folder = tmp_path / "photos"
+    (folder / "no ending").write_bytes(b"GIF89a")
+    (folder / "loop.jpg").symlink_to(folder / "loop.jpg")
+    (folder / "up").symlink_to(folder)
+    (folder / "closed").mkdir(mode=0)
+    left_out = []
+    found = list(image_files.iterate_images(["photos"], left_out))
+    assert found == [
+        os.path.join("photos", name)
+        for name in ("[1].png", "a.png", "b.JPG", "loop.jpg", "no ending", "sub/c.jpeg")
+    ]
+    reasons = {os.path.relpath(path, "photos"): reason for path, reason in left_out}
+    expected = {".git": "hidden", ".hidden.jpg": "hidden", "n.txt": "an empty file"}
+    expected["up"] = "a link to a folder"
+    if os.getuid() != 0:  # root reads everything
+        expected["closed"] = "a folder that cannot be read (Permission denied)"
+    assert reasons == expected
+
+
+def test_folder_that_vanishes_while_it_is_listed_is_left_out(photos, tmp_path):
+    left_out = []
+    found = image_files.iterate_images(["photos"], left_out)
+    next(found)
+    os.rename(tmp_path / "photos" / "sub", tmp_path / "sub")
+    assert len(list(found)) == 2
+    assert left_out[-1][0] == os.path.join("photos", "sub")
+    assert "cannot be read" in left_out[-1][1]

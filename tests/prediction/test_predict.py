@@ -77,8 +77,8 @@ def test_broken_images_are_rows_and_leave_the_others_as_they_are(tmp_path):
     assert [row.error for row in rows[1:-1]] == [
         "a truncated or damaged JPEG file",
         "a truncated or damaged PNG file",
-        "an empty file; only JPEG and PNG are supported",
-        "an HTML or SVG text; only JPEG and PNG are supported",
+        "an empty file, not an image",
+        "an HTML or SVG text, not an image",
         "No such file or directory",
         "a folder, not a file",
     ]

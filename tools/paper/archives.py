@@ -5,6 +5,7 @@ that tries to leave its folder is refused whole.
 """
 
 import contextlib
+import functools
 import hashlib
 import lzma
 import pathlib
@@ -138,8 +139,13 @@ def _tar_entries(path):
                 info.name,
                 info.size,
                 info.isreg(),
-                _guarded(path, lambda info=info: archive.extractfile(info).read()),
+                _guarded(path, functools.partial(_read_member, archive, info)),
             )
+
+
+def _read_member(archive, info):
+    file = archive.extractfile(info)
+    return b"" if file is None else file.read()  # a folder has no content
 
 
 def _guarded(path, read):

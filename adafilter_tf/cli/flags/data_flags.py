@@ -17,18 +17,18 @@ def _define_source(kinds: Definer) -> None:
         "dataset",
         "digits",
         "digits (bundled), folder:PATH with class/image.jpg or train|validation|test/"
-        "class/image.jpg, csv:FILE with the columns path,label[,split], tfrecord:FILES "
-        "or parquet:FILES (a file, a folder, a glob), vtab:NAME for VTAB-1k's 800 and "
-        "200 images, or the name of a TFDS data set.",
+        "class/image.jpg, csv:FILE with the columns path,label[,split], either by its "
+        "path alone, tfrecord:FILES or parquet:FILES (a file, a folder, a glob), "
+        "vtab:NAME for VTAB-1k's 800 and 200 images, or the name of a TFDS data set.",
     )
     for name, what in (("image_key", "images"), ("label_key", "classes")):
         kinds.string(
             name,
             None,
-            f"Feature or column of the {what} in TFRecord and Parquet files; none for "
-            "the first of the usual names.",
+            f"Feature or column of the {what} in TFRecord and Parquet files and in "
+            "TFDS; none for the first of the usual names.",
         )
-    kinds.string(
+    kinds.path(
         "data_dir",
         None,
         "Folder of TFDS data and of extracted images; none for TFDS' own default.",
@@ -97,6 +97,14 @@ def _define_reading(kinds: Definer) -> None:
         "shorter side.",
         lower_bound=0.1,
         upper_bound=1.0,
+    )
+    kinds.integer(
+        "example_order",
+        2,
+        "Version of the order of the training examples; 1 is that of runs that do not "
+        "name one, whose epochs repeat after 256.",
+        lower_bound=1,
+        upper_bound=2,
     )
     kinds.enum(
         "cache",

@@ -1,5 +1,6 @@
 """How flags are defined: every number is finite and within a range."""
 
+import os
 from collections.abc import Sequence
 
 from absl import flags
@@ -39,6 +40,14 @@ class _IntegerParser(flags.IntegerParser):
         return value
 
 
+class _PathParser(flags.ArgumentParser):
+    """Replaces a leading `~`, which a shell leaves in --flag=~/folder."""
+
+    def parse(self, argument):
+        """Returns the path."""
+        return os.path.expanduser(argument)
+
+
 class Definer:
     """Defines flags of each kind on one set of values.
 
@@ -69,7 +78,7 @@ class Definer:
     ) -> None:
         """Defines a finite number within bounds, both included."""
         parser = _FiniteFloatParser(lower_bound, upper_bound)
-        self._define_number(parser, name, default, text)
+        self._define_parsed(parser, name, default, text)
 
     def integer(
         self,
@@ -81,7 +90,7 @@ class Definer:
     ) -> None:
         """Defines an integer within bounds, both included."""
         parser = _IntegerParser(lower_bound, upper_bound)
-        self._define_number(parser, name, default, text)
+        self._define_parsed(parser, name, default, text)
 
     def list(self, name: str, default: Sequence[str], text: str) -> None:
         """Defines a flag of strings that commas separate."""
@@ -91,11 +100,15 @@ class Definer:
         """Defines a flag that is given once for each string."""
         flags.DEFINE_multi_string(name, default, text, flag_values=self._values)
 
+    def path(self, name: str, default: str | None, text: str) -> None:
+        """Defines a path, or a name that may be one; `~` is the user's folder."""
+        self._define_parsed(_PathParser(), name, default, text)
+
     def string(self, name: str, default: str | None, text: str) -> None:
         """Defines a string."""
         flags.DEFINE_string(name, default, text, flag_values=self._values)
 
-    def _define_number(self, parser, name, default, text) -> None:
+    def _define_parsed(self, parser, name, default, text) -> None:
         flags.DEFINE(
             parser,
             name,

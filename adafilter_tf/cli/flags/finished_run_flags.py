@@ -42,7 +42,7 @@ def define(kinds: Definer) -> None:
 
 def _define_prediction(kinds: Definer) -> None:
     kinds.list("images", [], "predict: files, folders and globs.")
-    kinds.string(
+    kinds.path(
         "predictions",
         None,
         "predict: the file to write, .csv, .jsonl or .parquet; none for standard "

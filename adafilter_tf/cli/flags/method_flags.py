@@ -1,13 +1,20 @@
 """The flags that say what is fine-tuned and how: backbone, method, hyper-parameters."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from adafilter_tf.cli.flags import choices
 from adafilter_tf.cli.flags.definition import Definer
 from adafilter_tf.models import gate_options
 
 # The kind of flag of a field's type.
-_KINDS = {bool: "boolean", int: "integer", float: "float", str | None: "string"}
+_KINDS: Mapping[Any, str] = {
+    bool: "boolean",
+    int: "integer",
+    float: "float",
+    str | None: "string",
+}
 
 
 def define(kinds: Definer) -> None:
@@ -25,7 +32,7 @@ def _define_choice_flags(kinds):
         choices.METHODS,
         "A second method trained on the same split and budget, to compare with.",
     )
-    kinds.string(
+    kinds.path(
         "backbone",
         "resnet50",
         "The pre-trained network: the path of a .keras file, hub:PRESET of "
@@ -46,7 +53,7 @@ def _define_choice_flags(kinds):
         "For your own backbone: the layer whose output are the features. None cuts off "
         "a classifier's head at its last global pooling.",
     )
-    kinds.string(
+    kinds.path(
         "weights", "pretrained", "pretrained, random, or the path of an .h5 file."
     )
 

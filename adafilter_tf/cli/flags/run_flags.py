@@ -28,9 +28,7 @@ def define(kinds: Definer) -> None:
         "training loss over rising rates. search: tunes the flags of --search by "
         "KerasTuner, on validation images.",
     )
-    kinds.string(
-        "output_dir", None, "The run's directory; a run found there is resumed."
-    )
+    kinds.path("output_dir", None, "The run's directory; a run found there is resumed.")
     kinds.boolean(
         "dry_run",
         False,

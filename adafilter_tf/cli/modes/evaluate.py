@@ -7,6 +7,8 @@ from absl import flags, logging
 from adafilter_tf import evaluation, training
 from adafilter_tf.cli import finished_run
 from adafilter_tf.data import splits
+from adafilter_tf.data.inspection import leaks
+from adafilter_tf.data.integrity import image_record, manifest
 
 FLAGS = flags.FLAGS
 
@@ -22,19 +24,27 @@ def run() -> None:
     if not FLAGS.evaluate_on:
         print(json.dumps(training.measure_split(score, examples, split), indent=2))
         return
-    known = set(splits.read_splits(folder.splits).train.paths)
-    num_trained = sum(path in known for path in examples.paths)
-    if num_trained:
+    leak = leaks.find_leak(
+        examples,
+        splits.read_splits(folder.splits).train,
+        image_record.read_digests(folder.images),
+        cache=manifest.default_path(FLAGS.evaluate_on, FLAGS.data_dir),
+        trained_cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+    )
+    if leak.copies or leak.alike:
         logging.warning(
-            "%d of these %d images are training images of the run.",
-            num_trained,
+            "%d of these %d images are training images of the run, byte by byte; %d "
+            "more look like one.",
+            leak.copies,
             len(examples),
+            leak.alike or 0,
         )
     metrics = {
         "dataset": FLAGS.evaluate_on,
         "split": split,
         "unreadable_images": num_unreadable,
-        "training_images_among_them": num_trained,
+        "training_images_among_them": leak.copies,
+        "images_like_training_images": leak.alike,
         # Whatever their name, these images test the run.
         **training.measure_split(score, examples, "test"),
     }

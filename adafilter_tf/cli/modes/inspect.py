@@ -24,7 +24,7 @@ def run() -> None:
     if not any(len(examples) for examples in source.values()):
         raise errors.UsageError(
             f"dataset={FLAGS.dataset} has no image; folder:PATH needs one subfolder of "
-            ".jpg, .jpeg or .png files per class."
+            "images per class."
         )
     splits, problem = _make_splits(source)
     images = facts.collect_images(
@@ -32,7 +32,8 @@ def run() -> None:
     )
     class_names = next(iter(source.values())).class_names
     image_size = FLAGS.image_size or backbones.get_spec(FLAGS.backbone).image_size
-    found = report.inspect(FLAGS.dataset, images, class_names, image_size)
+    left_out = [pair for part in source.values() for pair in part.left_out]
+    found = report.inspect(FLAGS.dataset, images, class_names, image_size, left_out)
     if problem:
         found["advice"].insert(0, f"Not fit for training yet: {problem}")
     report.write_files(folder, found, images)

@@ -7,9 +7,14 @@ from absl import flags
 
 from adafilter_tf import errors, prediction
 from adafilter_tf.cli import finished_run
+from adafilter_tf.data.examples import show_path
+from adafilter_tf.files import atomic
 from adafilter_tf.prediction import image_files, progress, writers
 
 FLAGS = flags.FLAGS
+
+LEFT_OUT = ".left_out.csv"
+_MAX_SHOWN = 20
 
 
 def run() -> None:
@@ -25,7 +30,9 @@ def run() -> None:
         writers.check_target(path, overwrite=FLAGS.overwrite)
     folder = finished_run.open_run()
     model, spec = finished_run.load_model(folder)
-    total = sum(1 for _ in image_files.iterate_images(FLAGS.images))
+    left_out: image_files.LeftOut = []
+    total = sum(1 for _ in image_files.iterate_images(FLAGS.images, left_out))
+    _tell_left_out(left_out, path)
     rows = prediction.predict_paths(
         model,
         image_files.iterate_images(FLAGS.images),
@@ -44,6 +51,16 @@ def run() -> None:
             f"{num_errors:,} of them could not be read; their rows say why.",
             file=sys.stderr,
         )
+
+
+def _tell_left_out(left_out: image_files.LeftOut, path: str | None) -> None:
+    """Names what lies in the folders and gets no row, all of it beside the rows."""
+    if path and left_out:
+        atomic.write_csv(f"{path}{LEFT_OUT}", ("path", "reason"), left_out)
+    for path, reason in left_out[:_MAX_SHOWN]:
+        print(f"Left out: {show_path(path)}: {reason}.", file=sys.stderr)
+    if len(left_out) > _MAX_SHOWN:
+        print(f"Left out: {len(left_out) - _MAX_SHOWN:,} more.", file=sys.stderr)
 
 
 def _save(rows, path: str, file_format: str) -> int:

@@ -19,7 +19,7 @@ from adafilter_tf.cli import (
 )
 from adafilter_tf.data import splits
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.data.integrity import image_record, verification
+from adafilter_tf.data.integrity import image_record, manifest, verification
 from adafilter_tf.distribution import workers
 from adafilter_tf.evaluation import published
 from adafilter_tf.files import atomic
@@ -195,11 +195,17 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
         if not _is_complete(folder):
             _check_data(begun, folder)
         return begun
-    examples, skipped = dataset.load_splits(FLAGS)
+    source = dataset.load_source(FLAGS)
+    examples, skipped = dataset.load_splits(FLAGS, source)
+    skipped = (*verification.list_left_out(source), *skipped)
     if skipped:
         verification.write_skipped(skipped, folder.skipped_images)
     folder.write_labels(examples.train.class_names)
-    image_record.write_record(examples, folder.images)
+    image_record.write_record(
+        examples,
+        folder.images,
+        cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+    )
     splits.write_splits(examples, folder.splits)
     return examples
 

@@ -11,6 +11,7 @@ magnitude 9 of 10, the paper's choice for ResNet50 on ImageNet (table 5).
 
 import functools
 import math
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -176,8 +177,8 @@ def _equalize_channel(levels: tf.Tensor) -> tf.Tensor:
 
 def _transform(
     image: tf.Tensor,
-    matrix: list = ((1.0, 0.0), (0.0, 1.0)),
-    shift: list = (0.0, 0.0),
+    matrix: Sequence[Sequence[tf.Tensor | float]] = ((1.0, 0.0), (0.0, 1.0)),
+    shift: Sequence[tf.Tensor | float] = (0.0, 0.0),
 ) -> tf.Tensor:
     # Output pixel p takes its value from input position matrix (p - centre) + centre +
     # shift * side, where p = (x, y).

@@ -1,9 +1,8 @@
 """How large the image files of a data set are."""
 
 import numpy as np
-import tensorflow as tf
 
-from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding import conversion, preprocessing
 from adafilter_tf.data.examples import Examples
 
 _NUM_READ = 15
@@ -18,10 +17,11 @@ def usual_area(examples: Examples) -> int:
     number = min(_NUM_READ, len(examples))
     areas = []
     for index in np.linspace(0, len(examples) - 1, number).astype(int):
-        try:
-            encoded = tf.io.read_file(examples.paths[index])
-            height, width, _ = preprocessing.decode_image(encoded, 3).shape
-            areas.append(height * width)
-        except tf.errors.OpError:
-            continue  # --on_bad_image decides about it later.
+        image, reason = conversion.read_image(
+            examples.paths[index],
+            lambda encoded: preprocessing.decode_image(encoded, 3),
+            channels=3,
+        )
+        if reason is None:  # --on_bad_image decides about the others later.
+            areas.append(image.shape[0] * image.shape[1])
     return int(np.median(areas)) if areas else 0

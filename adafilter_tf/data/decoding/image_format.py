@@ -2,19 +2,18 @@
 
 import os
 import stat
-from collections.abc import Callable
-
-import tensorflow as tf
 
 from adafilter_tf.data.decoding import pixel_limit
 
 # No image of MAX_PIXELS is larger: 16 bits for each of four channels.
 MAX_BYTES = 8 * pixel_limit.MAX_PIXELS
 
+# So many first bytes tell what a file is.
+HEAD = 64
+
 _SUFFIXES = {b"\xff\xd8\xff": ".jpg", b"\x89PNG\r\n\x1a\n": ".png"}
 _OTHERS = {
     b"GIF8": "a GIF file",
-    b"BM": "a BMP file",
     b"II*\0": "a TIFF file",
     b"MM\0*": "a TIFF file",
     b"%PDF": "a PDF file",
@@ -36,6 +35,21 @@ _CONTAINED = {
     (b"ftyp", 4, b"mif"): "a HEIF file",
     (b"ftyp", 4, b""): "a video",
 }
+_UNKNOWN = "a file of an unknown kind"
+_IMAGES = (
+    "a Photoshop file",
+    "an ICO file",
+    "a GIF file",
+    "a BMP file",
+    "a TIFF file",
+    "a WebP file",
+    "an AVIF file",
+    "a HEIC file",
+    "a HEIF file",
+    "a JPEG 2000 file",
+    "a PNM file",
+)
+_HEIF = ("a HEIC file", "a HEIF file")
 _KINDS = {
     stat.S_IFDIR: "a folder",
     stat.S_IFIFO: "a pipe",
@@ -63,16 +77,46 @@ def describe(encoded: bytes) -> str:
     for signature, kind in _OTHERS.items():
         if encoded.startswith(signature):
             return kind
+    if encoded.startswith(b"BM") and encoded[6:10] == bytes(4):
+        return "a BMP file"
+    if encoded[:1] == b"P" and encoded[1:2] in b"123456" and encoded[2:3].isspace():
+        return "a PNM file"
     if not encoded.strip(b"\0"):
         return "a file of zeros"
-    return "neither a JPEG nor a PNG file"
+    return _UNKNOWN
+
+
+def name_format(encoded: bytes) -> str:
+    """The name of a kind of file in a table: `WebP` of "a WebP file"."""
+    words = describe(encoded).removesuffix(" file").split()
+    return " ".join(words[1:])
+
+
+def is_image(encoded: bytes) -> bool:
+    """Whether the first bytes are those of an image of any kind known here."""
+    return suffix_of(encoded) is not None or describe(encoded) in _IMAGES
+
+
+def may_be_image(encoded: bytes) -> bool:
+    """Whether it is worth the try to decode a file that is neither JPEG nor PNG."""
+    return describe(encoded) in (*_IMAGES, _UNKNOWN)
+
+
+def read_head(path: str) -> tuple[bytes, None] | tuple[None, str]:
+    """The first bytes of a file and None; or None and the reason."""
+    return _read(path, HEAD)
 
 
 def explain(encoded: bytes, *, channels: int = 3) -> str:
     """Why bytes cannot be decoded to 1 or 3 channels, as a part of a sentence."""
     suffix = suffix_of(encoded)
     if suffix is None:
-        return f"{describe(encoded)}; only JPEG and PNG are supported"
+        kind = describe(encoded)
+        if kind in _HEIF:
+            return f"{kind}, damaged or without pip install pillow-heif to read it"
+        if kind in _IMAGES:
+            return f"a truncated or damaged {name_format(encoded)} file"
+        return f"{kind}, not an image"
     excess = pixel_limit.describe_excess(encoded)
     if excess is not None:
         return excess
@@ -83,12 +127,16 @@ def explain(encoded: bytes, *, channels: int = 3) -> str:
     return f"a truncated or damaged JPEG file{cmyk}"
 
 
-def read_file(path: str) -> tuple:
+def read_file(path: str) -> tuple[bytes, None] | tuple[None, str]:
     """The bytes of a file and None; or None and the reason, part of a sentence.
 
-    What is no regular file is not opened: a pipe would be waited for, a device read for
-    ever.
+    What is not a regular file is not opened: a pipe would be waited for, a device read
+    for ever.
     """
+    return _read(path, -1)
+
+
+def _read(path: str, num_bytes: int) -> tuple[bytes, None] | tuple[None, str]:
     try:
         status = os.stat(path)
         kind = stat.S_IFMT(status.st_mode)
@@ -100,28 +148,6 @@ def read_file(path: str) -> tuple:
                 "image may have; resize it"
             )
         with open(path, "rb") as file:
-            return file.read(), None
+            return file.read(num_bytes), None
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         return None, getattr(error, "strerror", None) or str(error)
-
-
-def read_image(path: str, decode: Callable, *, channels: int) -> tuple:
-    """Reads and decodes a file without an exception for what may be wrong with it.
-
-    Args:
-        path: Of a JPEG or PNG file.
-        decode: From its bytes, scalar string, to whatever is wanted.
-        channels: To which `decode` decodes.
-
-    Returns:
-        What `decode` gives and None; or None and the reason, part of a sentence.
-    """
-    encoded, reason = read_file(path)
-    if reason is not None:
-        return None, reason
-    if suffix_of(encoded) is None:
-        return None, explain(encoded)
-    try:
-        return decode(tf.constant(encoded)), None
-    except tf.errors.InvalidArgumentError:
-        return None, explain(encoded, channels=channels)

@@ -1,8 +1,8 @@
 """How many pixels an image file may have: a limit against decompression bombs.
 
 A file of a few kilobytes can promise gigabytes of pixels. Its header is read and
-compared with its size before anything is decoded, in training and serving alike, so
-that a model is trained on nothing that it later refuses.
+compared with a limit before anything is decoded. A server's limit depends on the size
+of the file; one's own files may have `OWN_PIXELS`, whatever their size.
 """
 
 import tensorflow as tf
@@ -14,6 +14,8 @@ MAX_PIXELS = 2**26
 # decompression bomb hundreds.
 MAX_UNQUESTIONED_PIXELS = 2**23
 MAX_PIXELS_PER_BYTE = 16
+# Of a file of one's own: three times the largest cameras.
+OWN_PIXELS = 2**28
 
 _TOO_MANY = "The image has more pixels than a file of its size may have; resize it. "
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -26,23 +28,30 @@ def limit_pixels(num_bytes: tf.Tensor) -> tf.Tensor:
     return tf.minimum(tf.maximum(by_size, MAX_UNQUESTIONED_PIXELS), MAX_PIXELS)
 
 
-def bound_pixels(encoded: tf.Tensor) -> tf.Tensor:
+def is_jpeg_or_png(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether the first bytes are those of a JPEG or PNG file, bool scalar."""
+    signature = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE))
+    return tf.io.is_jpeg(encoded) | (signature == _PNG_SIGNATURE)
+
+
+def bound_pixels(encoded: tf.Tensor, max_pixels: int | None = OWN_PIXELS) -> tf.Tensor:
     """The same bytes, or an error if their header promises too many pixels.
 
     The header alone is read.
 
     Args:
         encoded: Scalar string.
+        max_pixels: The limit; None for a server's, `limit_pixels` of the file's size.
 
     Raises:
-        tf.errors.InvalidArgumentError: More pixels than `limit_pixels` of the file's
-            size, a damaged JPEG header, or neither JPEG nor PNG (TensorFlow's
-            operations also read GIF and others, which no other part expects).
+        tf.errors.InvalidArgumentError: More pixels than the limit, a damaged JPEG
+            header, or neither JPEG nor PNG (TensorFlow's operations also read GIF and
+            others, which no other part expects).
     """
-    signature = tf.strings.substr(encoded, 0, len(_PNG_SIGNATURE))
-    known = tf.io.is_jpeg(encoded) | (signature == _PNG_SIGNATURE)
+    known = is_jpeg_or_png(encoded)
     num_pixels = _count_pixels(encoded)
-    limit = limit_pixels(tf.strings.length(encoded))
+    limit = tf.constant(max_pixels, tf.int64) if max_pixels else (
+        limit_pixels(tf.strings.length(encoded)))  # fmt: skip
     allowed = known & (num_pixels <= limit)
     checks = [
         tf.debugging.Assert(known, ["The image is neither a JPEG nor a PNG file."]),
@@ -55,7 +64,7 @@ def bound_pixels(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def describe_excess(encoded: bytes) -> str | None:
-    """How far a JPEG or PNG file is beyond the limit, part of a sentence; None if not.
+    """How far an own JPEG or PNG file is beyond the limit; None if it is not.
 
     A header that cannot be read promises nothing.
     """
@@ -63,12 +72,11 @@ def describe_excess(encoded: bytes) -> str | None:
         num_pixels = int(_count_pixels(tf.constant(encoded)))
     except tf.errors.InvalidArgumentError:
         return None
-    limit = int(limit_pixels(tf.constant(len(encoded))))
-    if num_pixels <= limit:
+    if num_pixels <= OWN_PIXELS:
         return None
     return (
-        f"{num_pixels} pixels in {len(encoded)} bytes, more than the {limit} that a "
-        "file of this size may have (a decompression bomb?); resize it"
+        f"{num_pixels} pixels in {len(encoded)} bytes, more than the {OWN_PIXELS} that "
+        "an image may have (a decompression bomb?); resize it"
     )
 
 

@@ -3,8 +3,9 @@
 One path for training, evaluation, prediction and the exported graph: decode inside a
 box, resize to a square. It is plain graph code (`tf.cond`, no autograph), so that it
 can be traced into a SavedModel. The conventions are those of TensorFlow's decoders
-(16-bit PNGs keep their upper 8 bits, transparency is dropped), but EXIF orientation is
-honoured and a file with more pixels than its size allows is refused undecoded.
+(16-bit PNGs keep their upper 8 bits), but EXIF orientation is honoured, what is
+transparent shows a white background, and a file with too many pixels is refused
+undecoded.
 """
 
 import dataclasses
@@ -25,6 +26,10 @@ _DCT_METHOD = "INTEGER_ACCURATE"
 # it has none: without a margin, pixels at the border of a crop differ by up to 48 of
 # 255 from those of the whole image. One chroma sample is at most 4 pixels wide (4:1:1).
 _CHROMA_MARGIN = 8
+# Colour types of PNG from here on have an alpha channel; the others may name a
+# transparent colour in a chunk tRNS. (The word in compressed data costs time only.)
+_PNG_ALPHA = 4
+_PNG_TRNS = r"\C*tRNS\C*"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,11 +41,14 @@ class ImageSpec:
         channels: C, 1 (grey) or 3 (RGB).
         crop_fraction: Side of the central square, as a fraction in (0, 1] of the
             image's shorter side.
+        max_pixels: Largest image; None for what a server may be sent, see
+            `pixel_limit.bound_pixels`.
     """
 
     image_size: int
     channels: int
     crop_fraction: float
+    max_pixels: int | None = pixel_limit.OWN_PIXELS
 
     @classmethod
     def of(cls, model: keras.Model, crop_fraction: float) -> "ImageSpec":
@@ -67,12 +75,17 @@ class ImageSpec:
         return self.image_size, self.image_size, self.channels
 
 
-def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+def decode_image(
+    encoded: tf.Tensor,
+    channels: int,
+    max_pixels: int | None = pixel_limit.OWN_PIXELS,
+) -> tf.Tensor:
     """All pixels of an image, upright.
 
     Args:
         encoded: Scalar string, the bytes of a JPEG or PNG file.
         channels: 1 (grey) or 3 (RGB); a file of the other kind is converted.
+        max_pixels: See `pixel_limit.bound_pixels`.
 
     Returns:
         uint8 [H, W, channels].
@@ -81,16 +94,45 @@ def decode_image(encoded: tf.Tensor, channels: int) -> tf.Tensor:
         tf.errors.InvalidArgumentError: `encoded` is neither JPEG nor PNG, damaged, or
             has too many pixels (`pixel_limit`).
     """
-    encoded = pixel_limit.bound_pixels(encoded)
+    encoded = pixel_limit.bound_pixels(encoded, max_pixels)
     stored = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels, dct_method=_DCT_METHOD),
-        lambda: tf.io.decode_png(encoded, channels),
+        lambda: decode_png(encoded, channels),
     )
     upright = exif_orientation.make_upright(
         stored, exif_orientation.read_orientation(encoded)
     )
     return tf.ensure_shape(upright, [None, None, channels])
+
+
+def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """The pixels of a PNG file, uint8 [H, W, channels], on white where transparent.
+
+    `a * c + (1 - a) * white`, rounded, for alpha `a` and colour `c`; where nothing is
+    transparent these are the decoder's own pixels, bit for bit.
+    """
+    return tf.cond(
+        _may_be_transparent(encoded),
+        lambda: _blend_with_white(
+            tf.io.decode_png(encoded, channels),
+            tf.io.decode_png(encoded, 4)[:, :, 3:],
+        ),
+        lambda: tf.io.decode_png(encoded, channels),
+    )
+
+
+def _may_be_transparent(encoded: tf.Tensor) -> tf.Tensor:
+    """Whether a PNG file has an alpha channel or (perhaps) a transparent colour."""
+    header = tf.strings.join([tf.strings.substr(encoded, 0, 26), b"\0" * 26])
+    kind = tf.io.decode_raw(tf.strings.substr(header, 25, 1), tf.uint8)[0]
+    return (kind >= _PNG_ALPHA) | tf.strings.regex_full_match(encoded, _PNG_TRNS)
+
+
+def _blend_with_white(colours: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+    colours, alpha = tf.cast(colours, tf.int32), tf.cast(alpha, tf.int32)
+    blended = (colours * alpha + 255 * (255 - alpha) + 127) // 255
+    return tf.cast(blended, tf.uint8)
 
 
 def central_box(height: tf.Tensor, width: tf.Tensor, crop_fraction: float) -> tf.Tensor:
@@ -111,7 +153,12 @@ def central_box(height: tf.Tensor, width: tf.Tensor, crop_fraction: float) -> tf
 
 
 def decode_crop_and_resize(
-    encoded: tf.Tensor, choose_box: BoxFunction, *, image_size: int, channels: int
+    encoded: tf.Tensor,
+    choose_box: BoxFunction,
+    *,
+    image_size: int,
+    channels: int,
+    max_pixels: int | None = pixel_limit.OWN_PIXELS,
 ) -> tf.Tensor:
     """The pixels inside a box of the upright image, resized to a square.
 
@@ -123,11 +170,12 @@ def decode_crop_and_resize(
         choose_box: From height and width (scalar int32) to the box, int32 [4].
         image_size: Side S of the result in pixels.
         channels: 1 or 3.
+        max_pixels: See `pixel_limit.bound_pixels`.
 
     Returns:
         float32 [S, S, channels] in 0..255.
     """
-    encoded = pixel_limit.bound_pixels(encoded)
+    encoded = pixel_limit.bound_pixels(encoded, max_pixels)
     orientation = exif_orientation.read_orientation(encoded)
 
     def choose_stored_box(height, width):
@@ -138,7 +186,7 @@ def decode_crop_and_resize(
     cropped = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: _decode_and_crop_jpeg(encoded, choose_stored_box, channels),
-        lambda: _crop(tf.io.decode_png(encoded, channels), choose_stored_box),
+        lambda: _crop(decode_png(encoded, channels), choose_stored_box),
     )
     cropped = exif_orientation.make_upright(cropped, orientation)
     cropped = tf.ensure_shape(cropped, [None, None, channels])
@@ -160,6 +208,7 @@ def preprocess_for_evaluation(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
         lambda height, width: central_box(height, width, spec.crop_fraction),
         image_size=spec.image_size,
         channels=spec.channels,
+        max_pixels=spec.max_pixels,
     )
 
 

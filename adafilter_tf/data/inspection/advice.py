@@ -15,6 +15,7 @@ def advise(found: Mapping) -> list[str]:
     """
     advice = [
         *_on_broken(found),
+        *_on_noted(found),
         *_on_classes(found),
         *_on_duplicates(found),
         *_on_sizes(found),
@@ -36,11 +37,24 @@ def _training_counts(found: Mapping) -> dict[str, int]:
 def _on_broken(found):
     number, total = len(found["broken"]), found["images"]
     if number:
+        if number == total:
+            yield f"None of the {total} images can be used: replace them."
+            return
         share = number / total
         allow = f" --max_bad_fraction={share + 0.005:.2f}" if share > 0.1 else ""
         yield (
             f"{number} of {total} images cannot be used: replace or remove them, or "
             f"train with --on_bad_image=skip{allow}."
+        )
+
+
+def _on_noted(found):
+    noted = found.get("noted", [])
+    if noted:
+        yield (
+            f"{len(noted)} images look empty, first {noted[0]['path']}: "
+            f"{noted[0]['reason']}. Check that they are what you think (manifest.csv, "
+            "column note)."
         )
 
 

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from concurrent import futures
 
 import numpy as np
-import tensorflow as tf
 
-from adafilter_tf.data.decoding import preprocessing
+from adafilter_tf.data.decoding import conversion, preprocessing
 from adafilter_tf.data.inspection.facts import LabelledImage
 
 Pair = tuple[LabelledImage, LabelledImage]
@@ -78,7 +77,7 @@ def _list_candidates(images) -> list[Pair]:
         large = min(image.entry.height, image.entry.width) >= _SIDE
         if image.usable and large and image.split != "unused":
             by_split[image.split].append(image)
-    found = []
+    found: list[tuple[int, int, Pair]] = []
     for first, second in itertools.combinations(by_split.values(), 2):
         others = _to_numbers(second)
         for start in range(0, len(first), _BLOCK):
@@ -98,10 +97,10 @@ def _to_numbers(images) -> np.ndarray:
 
 def _read_small(path: str) -> np.ndarray | None:
     """Grey pixels [32, 32], upright; None for a file that has broken meanwhile."""
-    try:
-        with open(path, "rb") as file:
-            image = preprocessing.decode_image(tf.constant(file.read()), 3)
-    except (OSError, tf.errors.InvalidArgumentError):
+    image, reason = conversion.read_image(
+        path, lambda encoded: preprocessing.decode_image(encoded, 3), channels=3
+    )
+    if reason is not None:
         return None
     return preprocessing.resize(image, _SIDE).numpy().mean(-1)
 

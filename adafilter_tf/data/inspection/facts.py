@@ -93,6 +93,11 @@ def summarize(
         "image_size": image_size,
         "formats": dict(formats.most_common()),
         "turned_by_exif": sum(entry.orientation > 1 for entry in entries),
+        "noted": [
+            {"path": image.entry.path, "reason": image.entry.note}
+            for image in usable
+            if image.entry.note
+        ],
         "broken": [
             {"path": image.entry.path, "reason": image.entry.status}
             for image in images

@@ -18,6 +18,7 @@ def inspect(
     images: Sequence[LabelledImage],
     class_names: Sequence[str],
     image_size: int,
+    left_out: Sequence[tuple[str, str]] = (),
 ) -> dict:
     """Returns everything that a report says, as plain values.
 
@@ -26,6 +27,7 @@ def inspect(
         images: See `facts.collect_images`.
         class_names: Also of classes without images.
         image_size: Side in pixels that a model will see.
+        left_out: Path and reason of what the source found and does not use.
     """
     alike, complete = duplicates.find_alike(images)
     found = {
@@ -34,6 +36,7 @@ def inspect(
         "copies": [_describe(group) for group in duplicates.find_copies(images)],
         "alike": [_describe(pair) for pair in alike],
         "all_candidates_compared": complete,
+        "left_out": [{"path": path, "reason": reason} for path, reason in left_out],
     }
     found["imbalance"] = advice.imbalance(found)
     found["advice"] = advice.advise(found)
@@ -73,7 +76,9 @@ def format_report(found: Mapping) -> str:
         "",
         *_list_classes(found),
         "",
-        *_list_broken(found["broken"]),
+        *_list_files("Left out", found["left_out"], REPORT),
+        *_list_files("Broken", found["broken"], MANIFEST),
+        *_list_files("Look empty", found["noted"], MANIFEST),
         *_list_groups("Copies", "of the same bytes", found["copies"]),
         *_list_groups("Alike", "that look the same, in two splits", found["alike"]),
     ]
@@ -119,10 +124,10 @@ def _list_classes(found: Mapping) -> list[str]:
     return lines
 
 
-def _list_broken(broken: Sequence[Mapping]) -> list[str]:
-    lines = [f"{'Broken':13}{len(broken):,}"]
-    lines += [f"  {image['path']}: {image['reason']}" for image in broken[:_MAX_LINES]]
-    return lines + _tell_rest(len(broken), MANIFEST)
+def _list_files(title: str, files: Sequence[Mapping], rest: str) -> list[str]:
+    lines = [f"{title:13}{len(files):,}"]
+    lines += [f"  {file['path']}: {file['reason']}" for file in files[:_MAX_LINES]]
+    return lines + _tell_rest(len(files), rest)
 
 
 def _list_groups(title: str, what: str, groups: Sequence[Mapping]) -> list[str]:

@@ -28,7 +28,7 @@ def write_sheet(
     from matplotlib.backends import backend_agg  # slow to import
     from matplotlib.figure import Figure
 
-    by_class = {name: [] for name in class_names}
+    by_class: dict[str, list[str]] = {name: [] for name in class_names}
     for image in images:
         if image.usable:
             by_class[image.class_name].append(image.entry.path)

@@ -15,19 +15,38 @@ from concurrent import futures
 from absl import logging
 
 from adafilter_tf import errors
-from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.examples import Examples, Splits, normalize_text
+from adafilter_tf.data.integrity import manifest
 from adafilter_tf.files.atomic import write_csv
 
 _COLUMNS = ("path", "bytes", "modified", "sha256")
 
 
-def write_record(splits: Splits, path: str | os.PathLike) -> None:
-    """Writes the record of all images, whole or not at all.
+def write_record(
+    splits: Splits,
+    path: str | os.PathLike,
+    *,
+    cache: str | os.PathLike | None = None,
+) -> None:
+    """Writes the record of all images, atomically.
+
+    Args:
+        splits: Of the run.
+        path: Of the record.
+        cache: Manifest of a scan; an image that is as the scan found it is not read
+            and hashed again.
 
     Raises:
-        errors.RunError: When an image cannot be read.
+        errors.RunError: An image cannot be read.
     """
-    write_csv(path, _COLUMNS, _in_parallel(_describe, _list_paths(splits)))
+    known = manifest.read_manifest(cache) if cache else {}
+    write_csv(
+        path,
+        _COLUMNS,
+        _in_parallel(
+            lambda image: _describe(image, known.get(image)), _list_paths(splits)
+        ),
+    )
 
 
 def check_images(splits: Splits, path: str | os.PathLike) -> None:
@@ -98,6 +117,18 @@ def check_lists(
         )
 
 
+def read_digests(path: str | os.PathLike) -> dict[str, str]:
+    """Returns the SHA-256 of each recorded image by path; none without a record.
+
+    Raises:
+        errors.RunError: The record is damaged.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        return {}
+    return {image: digest for image, (_, _, digest) in _read(path).items()}
+
+
 def _list_paths(splits: Splits) -> list[str]:
     return [path for _, examples in splits.items() for path in examples.paths]
 
@@ -111,7 +142,7 @@ def _list_roles(splits: Splits) -> dict[str, str]:
 
 
 def _name(examples: Examples, label: int) -> str:
-    return examples.class_names[label]
+    return normalize_text(examples.class_names[label])
 
 
 def _in_parallel(function, paths: list[str]) -> Iterator:
@@ -119,10 +150,15 @@ def _in_parallel(function, paths: list[str]) -> Iterator:
         yield from pool.map(function, paths, chunksize=64)
 
 
-def _describe(path: str) -> tuple[str, int, int, str]:
+def _describe(
+    path: str, known: manifest.ImageEntry | None
+) -> tuple[str, int, int, str]:
     try:
         status = os.stat(path)
-        return path, status.st_size, status.st_mtime_ns, _sha256(path)
+        found = path, status.st_size, status.st_mtime_ns
+        if known and known.sha256 and found == (path, known.bytes, known.modified):
+            return *found, known.sha256
+        return *found, _sha256(path)
     except OSError as error:
         raise errors.RunError(
             f"The image {path} cannot be read ({error.strerror or error}); put it back "

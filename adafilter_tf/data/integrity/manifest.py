@@ -11,15 +11,16 @@ import os
 import pathlib
 import tempfile
 from collections.abc import Iterable
+from typing import Any
 
 from absl import logging
 
-from adafilter_tf.data.sources import extraction
-from adafilter_tf.files import atomic
+from adafilter_tf.data.sources import extraction, registry
+from adafilter_tf.files import atomic, csv_rows
 
 OK = "ok"
 # Part of the file's name: what is found out by other rules is not mixed up.
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,7 +32,7 @@ class ImageEntry:
         bytes: Size of the file; 0 if it cannot be read.
         modified: Its time, nanoseconds since 1970; 0 if it cannot be read.
         sha256: Of the content, hexadecimal; empty if it was not read.
-        format: JPEG, PNG or empty.
+        format: JPEG, PNG, the kind that is converted, or empty.
         height: Of the upright image in pixels; 0 if not known.
         width: The same.
         channels: As stored: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA or CMYK; 0 if not
@@ -39,6 +40,7 @@ class ImageEntry:
         orientation: EXIF, 1..8.
         difference_hash: Of the upright image, 16 hexadecimal digits; empty if it
             cannot be decoded.
+        note: What is strange about its pixels, part of a sentence; usually empty.
         status: "ok", or why the image cannot be used, part of a sentence.
     """
 
@@ -52,10 +54,14 @@ class ImageEntry:
     channels: int = 0
     orientation: int = 1
     difference_hash: str = ""
+    note: str = ""
     status: str = OK
 
 
 _FIELDS = dataclasses.fields(ImageEntry)
+_PARSERS: dict[str, Any] = {
+    field.name: int if field.type is int else str for field in _FIELDS
+}
 
 
 def default_path(dataset: str, data_dir: str | None) -> pathlib.Path:
@@ -65,11 +71,11 @@ def default_path(dataset: str, data_dir: str | None) -> pathlib.Path:
         dataset: As it is named on the command line.
         data_dir: Where data sets are kept; None is TFDS's default.
     """
-    form, colon, argument = dataset.partition(":")
-    if form in ("folder", "csv"):
-        argument = str(pathlib.Path(argument).expanduser().absolute())
+    kind, argument = registry.parse_dataset(dataset)
+    if registry.SOURCES[kind].is_path:
+        argument = os.path.abspath(argument)
     name = hashlib.sha256(
-        f"{form}{colon}{argument}".encode(errors="surrogateescape")
+        f"{kind}:{argument}".encode(errors="surrogateescape")
     ).hexdigest()
     root = pathlib.Path(data_dir or extraction.default_data_dir()).expanduser()
     return root / "adafilter_tf" / "manifests" / f"{name[:24]}.v{_VERSION}.csv"
@@ -87,8 +93,8 @@ def read_manifest(path: str | os.PathLike) -> dict[str, ImageEntry]:
         ) as stream:
             entries = (
                 ImageEntry(
-                    **{field.name: field.type(row[field.name]) for field in _FIELDS}
-                )  # fmt: skip
+                    **{name: parse(row[name]) for name, parse in _PARSERS.items()}
+                )
                 for row in csv.DictReader(stream, strict=True)
             )
             return {entry.path: entry for entry in entries}
@@ -112,7 +118,7 @@ def write_manifest(entries: Iterable[ImageEntry], path: str | os.PathLike) -> No
         with open(
             descriptor, "w", encoding="utf-8", errors="surrogateescape", newline=""
         ) as stream:
-            writer = csv.writer(stream, lineterminator="\n")
+            writer = csv_rows.RowWriter(stream)
             writer.writerow(field.name for field in _FIELDS)
             writer.writerows(dataclasses.astuple(entry) for entry in entries)
         os.chmod(temporary, 0o644)  # mkstemp's files are private

@@ -6,12 +6,19 @@ import struct
 import time
 from collections.abc import Sequence
 from concurrent import futures
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from adafilter_tf.data.decoding import exif_orientation, image_format, pixel_limit
+from adafilter_tf.data.decoding import (
+    conversion,
+    exif_orientation,
+    image_format,
+    pixel_limit,
+    preprocessing,
+)
 from adafilter_tf.data.integrity import manifest
 from adafilter_tf.data.integrity.manifest import ImageEntry
 
@@ -20,6 +27,8 @@ _LOG_EVERY = 10.0  # seconds
 # spread out to be read to the end, and a difference hash needs 9 columns.
 _DECODED_SIDE = 32
 _HASH_SIDE = 8
+_FORMATS = {".jpg": "JPEG", ".png": "PNG"}
+_PNG_DEPTH = 24  # the byte of the bits per sample
 _EXIF_ALONE = b"Exif\0\0"
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 
@@ -59,18 +68,20 @@ def examine_image(path: str) -> ImageEntry:
         status = os.stat(path)
     except (OSError, ValueError):
         reason = reason or "it vanished while it was read"
-    if reason is not None:
-        return ImageEntry(path, status=reason)
-    entry = {
+    if encoded is None or reason is not None:
+        return ImageEntry(path, status=str(reason))
+    entry: dict[str, Any] = {
         "path": path,
         "bytes": len(encoded),
         "modified": status.st_mtime_ns,
         "sha256": hashlib.sha256(encoded).hexdigest(),
     }
     suffix = image_format.suffix_of(encoded)
-    if suffix is None:
-        return ImageEntry(**entry, status=image_format.explain(encoded))
-    entry["format"] = "JPEG" if suffix == ".jpg" else "PNG"
+    kind = _FORMATS[suffix] if suffix else image_format.name_format(encoded)
+    encoded, reason = conversion.convert(encoded)
+    if encoded is None:
+        return ImageEntry(**entry, status=str(reason))
+    suffix, entry["format"] = suffix or ".png", kind
     try:
         height, width, entry["channels"] = _read_header(encoded, suffix)
         orientation = exif_orientation.read_orientation(encoded)
@@ -80,6 +91,7 @@ def examine_image(path: str) -> ImageEntry:
         pixels = _decode_small(pixel_limit.bound_pixels(encoded), suffix, height, width)
         pixels = exif_orientation.make_upright(pixels, orientation)
         entry["difference_hash"] = _hash_differences(pixels.numpy())
+        entry["note"] = _note_pixels(encoded, suffix, pixels.numpy())
     except (tf.errors.InvalidArgumentError, struct.error):
         return ImageEntry(**entry, status=image_format.explain(encoded))
     return ImageEntry(**entry)
@@ -129,7 +141,8 @@ def _save(entries, cache) -> None:
 
 def _read_header(encoded: bytes, suffix: str) -> tuple[int, int, int]:
     if suffix == ".jpg":
-        return tuple(int(number) for number in tf.io.extract_jpeg_shape(encoded))
+        height, width, channels = tf.io.extract_jpeg_shape(encoded).numpy().tolist()
+        return height, width, channels
     width, height, _, kind = struct.unpack_from(">IIBB", encoded, 16)
     return (
         min(height, tf.int32.max),
@@ -140,11 +153,26 @@ def _read_header(encoded: bytes, suffix: str) -> tuple[int, int, int]:
 
 def _decode_small(encoded: tf.Tensor, suffix: str, height: int, width: int):
     if suffix == ".png":
-        return tf.io.decode_png(encoded, 3)
+        return preprocessing.decode_png(encoded, 3)
     ratios = (
         ratio for ratio in (8, 4, 2) if min(height, width) >= ratio * _DECODED_SIDE
     )
     return tf.io.decode_jpeg(encoded, 3, ratio=next(ratios, 1))
+
+
+def _note_pixels(encoded: bytes, suffix: str, pixels: np.ndarray) -> str:
+    """What is strange about decodable pixels; empty if nothing is."""
+    if suffix == ".png" and encoded[_PNG_DEPTH] == 16:
+        highest = int(tf.reduce_max(tf.io.decode_png(encoded, dtype=tf.uint16)))
+        if highest < 2**12:
+            return f"16 bits that hold values up to {highest} only: nearly black"
+    if pixels.min(axis=(0, 1)).tolist() != pixels.max(axis=(0, 1)).tolist():
+        return ""
+    if suffix == ".jpg":  # what was decoded is a part of the pixels
+        pixels = preprocessing.decode_image(tf.constant(encoded), 3).numpy()
+        if pixels.min(axis=(0, 1)).tolist() != pixels.max(axis=(0, 1)).tolist():
+            return ""
+    return "one colour everywhere"
 
 
 def _hash_differences(pixels: np.ndarray) -> str:

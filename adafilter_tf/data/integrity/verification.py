@@ -3,14 +3,14 @@
 import csv
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from absl import logging
 
 from adafilter_tf import errors
-from adafilter_tf.data.examples import Examples, Splits
+from adafilter_tf.data.examples import Examples, Splits, show_path
 from adafilter_tf.data.integrity import manifest, scan
 from adafilter_tf.files.atomic import write_csv
 
@@ -92,13 +92,17 @@ def keep_readable(
     """
     bad = _find_and_tell(examples.paths, rule, channels, cache)
     bad_paths = {image.path for image in bad}
-    if bad and bad_paths.issuperset(examples.paths):
-        raise errors.RunError(
-            f"None of the {len(examples)} images can be read, first {bad[0].path}: "
-            f"{bad[0].reason}. Give JPEG or PNG files."
-        )
     return examples.take(
         i for i, path in enumerate(examples.paths) if path not in bad_paths
+    )
+
+
+def list_left_out(source: Mapping[str, Examples]) -> tuple[BadImage, ...]:
+    """Returns what a source found and does not use, as `verify_images` lists images."""
+    return tuple(
+        BadImage(path, reason)
+        for examples in source.values()
+        for path, reason in examples.left_out
     )
 
 
@@ -133,6 +137,7 @@ def _find_and_tell(
     paths: Sequence[str], rule: Rule, channels: int, cache: str | os.PathLike | None
 ) -> tuple[BadImage, ...]:
     entries = scan.scan_images(paths, cache=cache)
+    _tell_notes(entries)
     reasons = (_reason_against(entry, channels) for entry in entries)
     bad = tuple(
         BadImage(path, reason)
@@ -146,9 +151,14 @@ def _find_and_tell(
         f"{bad[0].reason}"
     )
     if rule.on_bad_image == "error":
+        remedy = ", or leave them out with --on_bad_image=skip"
         raise errors.RunError(
-            f"{found}; replace or remove them, or leave them out with "
-            "--on_bad_image=skip."
+            f"{found}; replace or remove them{remedy * (len(bad) < len(paths))}."
+        )
+    if len(bad) == len(paths):
+        raise errors.RunError(
+            f"None of the {len(paths)} images can be read, first {bad[0].path}: "
+            f"{bad[0].reason}; replace them."
         )
     if len(bad) > rule.max_bad_fraction * len(paths):
         raise errors.RunError(
@@ -159,6 +169,19 @@ def _find_and_tell(
     for image in bad:
         logging.warning("Left out: %s: %s", image.path, image.reason)
     return bad
+
+
+def _tell_notes(entries: Sequence[manifest.ImageEntry]) -> None:
+    noted = [entry for entry in entries if entry.note]
+    if noted:
+        logging.warning(
+            "%d of %d images look empty, first %s: %s. Check that they are what you "
+            "think; --mode=inspect lists them in manifest.csv.",
+            len(noted),
+            len(entries),
+            show_path(noted[0].path),
+            noted[0].note,
+        )
 
 
 def _reason_against(entry: manifest.ImageEntry, channels: int) -> str | None:

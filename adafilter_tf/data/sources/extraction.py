@@ -21,6 +21,8 @@ from adafilter_tf.data.decoding import image_format
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.files import atomic
 
+# The label by which data sets mark an image that has none.
+UNLABELLED = -1
 _MANIFEST = "manifest.json"
 _UNKNOWN = ".unknown"
 _LOG_EVERY = 1000  # images
@@ -55,15 +57,15 @@ def extract_once(
             names by label, whose order becomes that of the classes.
         read_splits: Gives (split name, pairs of encoded image and label); called only
             if the files have to be written.
-        keep_others: Whether images that are neither JPEG nor PNG are written too, so
-            that what is done about unreadable images is done about them.
+        keep_others: Whether files that are not images are written too, so that what is
+            done about unreadable images is done about them.
 
     Returns:
         Examples of each split, in the order of extraction.
 
     Raises:
-        errors.RunError: An image is neither JPEG nor PNG and not kept, the labels are
-            of two kinds, or the folder cannot be written.
+        errors.RunError: A file is not an image and not kept, labels are of two kinds
+            or missing, or the folder cannot be written.
     """
     root = pathlib.Path(data_dir or default_data_dir()).expanduser().absolute()
     folder = root / "adafilter_tf" / name
@@ -100,15 +102,63 @@ def _extract(folder: pathlib.Path, class_names, read_splits, keep_others) -> Non
             split: _write_images(unfinished / split, images, keep_others)
             for split, images in read_splits()
         }
+        _leave_out_unlabelled(splits, unfinished, folder)
         if callable(class_names):
             class_names = _number_classes(splits, class_names, folder)
-        manifest = {"class_names": list(class_names), "splits": splits}
+        else:
+            class_names = list(class_names)
+            _check_labels(splits, len(class_names), folder)
+        manifest = {"class_names": class_names, "splits": splits}
         manifest["sha256"] = _digest(manifest)
         (unfinished / _MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
         unfinished.chmod(0o755)  # mkdtemp's folders are private
         _rename(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _leave_out_unlabelled(
+    splits: dict, unfinished: pathlib.Path, folder: pathlib.Path
+) -> None:
+    """Drops splits in which no image has a label; refuses those in which some lack it.
+
+    Labels -1 and 1, as the two classes of a binary task have them, are labels.
+    """
+    labels = {label for content in splits.values() for label in content["labels"]}
+    if UNLABELLED not in labels or labels == {UNLABELLED, 1}:
+        return
+    for split, content in list(splits.items()):
+        missing = content["labels"].count(UNLABELLED)
+        if missing and missing == len(content["labels"]):
+            logging.warning(
+                "Not used of %s: split %s, whose %d images have no label (-1).",
+                folder.name,
+                split,
+                missing,
+            )
+            shutil.rmtree(unfinished / split)
+            del splits[split]
+        elif missing:
+            raise errors.UsageError(
+                f"{missing} of {len(content['labels'])} images of split {split!r} of "
+                f"{folder.name} have the label -1, which marks images without a "
+                "class: remove them, or name another column by --label_key."
+            )
+    if not splits:
+        raise errors.UsageError(
+            f"No image of {folder.name} has a label (all are -1): name another column "
+            "by --label_key."
+        )
+
+
+def _check_labels(splits: dict, num_classes: int, folder: pathlib.Path) -> None:
+    for split, content in splits.items():
+        for index, label in enumerate(content["labels"]):
+            if not 0 <= label < num_classes:
+                raise errors.UsageError(
+                    f"Image {index} of split {split!r} of {folder.name} has the label "
+                    f"{label}; allowed are 0 to {num_classes - 1}."
+                )
 
 
 def _number_classes(splits: dict, name: NameClasses, folder: pathlib.Path) -> list[str]:
@@ -133,13 +183,13 @@ def _write_images(
     files, labels = [], []
     for index, (encoded, label) in enumerate(images):
         suffix = image_format.suffix_of(encoded)
-        if suffix is None and keep_others:
+        if suffix is None and (keep_others or image_format.is_image(encoded)):
             suffix = _UNKNOWN
         elif suffix is None:
             raise errors.RunError(
                 f"Image {index} of split {folder.name!r} is "
-                f"{image_format.describe(encoded)}; only JPEG and PNG are supported: "
-                "convert the data set into an image folder and use folder:PATH."
+                f"{image_format.describe(encoded)}, not an image: convert the data set "
+                "into an image folder and use folder:PATH."
             )
         files.append(f"{index:06d}{suffix}")
         labels.append(label if isinstance(label, str) else int(label))

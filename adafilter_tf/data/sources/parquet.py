@@ -1,6 +1,7 @@
 """Parquet files with image bytes, as image files."""
 
 import json
+import os
 import pathlib
 from collections.abc import Iterator
 
@@ -35,12 +36,13 @@ def load_parquet(
 
     The layout is Hugging Face's (a column "image" of {bytes, path} and "label", whose
     names stand in the file's metadata) or a plain column of bytes. Classes are whole
-    numbers or texts.
+    numbers or texts. Each file's numbers are read by its own names, so that files with
+    the same names in another order agree.
 
     Args:
         pattern: A file, a folder or a glob pattern, see `record_files.find_files`.
         data_dir: Where extracted images are kept; None is TFDS's default.
-        image_key: Column of JPEG or PNG files; None for the first of IMAGE_COLUMNS.
+        image_key: Column of image files; None for the first of IMAGE_COLUMNS.
         label_key: Column of classes; None for the first of LABEL_COLUMNS.
 
     Returns:
@@ -54,17 +56,26 @@ def load_parquet(
     parquet = _import_parquet(pattern)
     splits = record_files.find_files("parquet", pattern, ".parquet")
     files = [_File(parquet, name, image_key, label_key)
-             for of_split in splits.values() for name in of_split]  # fmt: skip
+             for _, of_split in sorted(splits.items(), key=lambda of: of[0] != "train")
+             for name in of_split]  # fmt: skip
+    class_names = _join_class_names(files)
     by_name = {file.name: file for file in files}
+    beside = sorted({path for file in files for path in file.list_files_beside()})
     logging.info(
         "Parquet: images are column %r, classes %r.",
         files[0].image_column,
         files[0].label_column,
     )
     return extraction.extract_once(
-        record_files.name_extraction("parquet", splits, image_key, label_key),
+        record_files.name_extraction(
+            "parquet", splits, image_key, label_key, beside=beside
+        ),
         data_dir=data_dir,
-        class_names=lambda labels: _name_classes(labels, files),
+        class_names=lambda labels: (
+            {name: name for name in class_names}
+            if class_names
+            else {label: str(label) for label in labels}
+        ),
         read_splits=lambda: [
             (split, _read_all([by_name[name] for name in of_split]))
             for split, of_split in splits.items()
@@ -118,11 +129,10 @@ class _File:
 
     def _find_bytes(self, image, where: str) -> bytes:
         if isinstance(image, dict):
-            content, path = image.get("bytes"), image.get("path")
-            file = pathlib.Path(self.name).parent / (path or "")
-            if content is None and path and file.is_file():
-                return file.read_bytes()
-            image = content
+            file = self._file_beside(image, where)
+            if file is not None:
+                return pathlib.Path(file).read_bytes()
+            image = image.get("bytes")
         if image is None:
             raise errors.UsageError(
                 f"{where} has no image in column {self.image_column!r}; remove the "
@@ -130,9 +140,61 @@ class _File:
             )
         return image
 
+    def list_files_beside(self) -> list[str]:
+        """The image files that rows without bytes refer to."""
+        if not self._needs_files():
+            return []
+        columns = [f"{self.image_column}.path"]
+        if self._count_missing_bytes() is None:
+            columns = [self.image_column]
+        found = []
+        for batch in self._file.iter_batches(_ROWS, columns=columns):
+            for image in batch.column(0).to_pylist():
+                file = self._file_beside(image or {}, f"A row of {self.name}")
+                found += [file] if file is not None else []
+        return found
+
+    def _needs_files(self) -> bool:
+        import pyarrow
+
+        kind = self._file.schema_arrow.field(self.image_column).type
+        has_path = pyarrow.types.is_struct(kind) and kind.get_field_index("path") >= 0
+        return has_path and self._count_missing_bytes() != 0
+
+    def _count_missing_bytes(self) -> int | None:
+        """Rows without bytes by the file's statistics; None if it has none."""
+        metadata, missing = self._file.metadata, 0
+        for group in range(metadata.num_row_groups):
+            row_group = metadata.row_group(group)
+            for index in range(row_group.num_columns):
+                column = row_group.column(index)
+                if column.path_in_schema == f"{self.image_column}.bytes":
+                    statistics = column.statistics
+                    if statistics is None or not statistics.has_null_count:
+                        return None
+                    missing += statistics.null_count
+        return missing
+
+    def _file_beside(self, image: dict, where: str) -> str | None:
+        """The image file of a row without bytes, in the folder of the Parquet file."""
+        content, path = image.get("bytes"), image.get("path")
+        if content is not None or not path:
+            return None
+        folder = os.path.realpath(os.path.dirname(self.name))
+        file = os.path.realpath(os.path.join(folder, path))
+        if os.path.commonpath([folder, file]) != folder:
+            raise errors.UsageError(
+                f"{where} refers to {path}, which is not below {folder}: move the "
+                "image there, or write the file with the images' bytes inside."
+            )
+        return file if os.path.isfile(file) else None
+
     def _check(self, label, where: str) -> int | str:
-        if label is None or (self.class_names and not
-                             0 <= label < len(self.class_names)):  # fmt: skip
+        if label == extraction.UNLABELLED:
+            return label
+        if self.class_names and label in range(len(self.class_names)):
+            return self.class_names[label]
+        if label is None or self.class_names:
             raise errors.UsageError(
                 f"{where} has no class in column {self.label_column!r} (it is "
                 f"{label}); leave out the rows or the split that have none."
@@ -185,12 +247,31 @@ def _read_class_names(schema, label_column: str) -> list[str] | None:
     return names if valid and len(set(names)) == len(names) else None
 
 
-def _name_classes(labels: list, files: list[_File]) -> dict:
-    """Names by label: those of the metadata, or the labels themselves."""
-    names = files[0].class_names
-    if names and all(file.class_names == names for file in files):
-        return dict(enumerate(names))
-    return {label: str(label) for label in labels}
+def _join_class_names(files: list[_File]) -> list[str]:
+    """The names of all files, in the order of the first; none if they have none.
+
+    Raises:
+        errors.UsageError: Some files name their classes and some do not.
+    """
+    nameless = [file for file in files if file.class_names is None]
+    if len(nameless) == len(files):
+        return []
+    if nameless:
+        named = next(file for file in files if file.class_names is not None)
+        raise errors.UsageError(
+            f"{named.name} names its classes and {nameless[0].name} does not, so that "
+            "their numbers may mean different classes; write the names into all files "
+            "or none."
+        )
+    orders = {tuple(file.class_names or ()) for file in files}
+    if len(orders) > 1:
+        logging.warning(
+            "The Parquet files have %d different lists of class names; their numbers "
+            "are read by the names of each file.",
+            len(orders),
+        )
+    return list(dict.fromkeys(
+        name for file in files for name in file.class_names or ()))  # fmt: skip
 
 
 def _read_all(files: list[_File]) -> Iterator[tuple[bytes, int | str]]:

@@ -5,9 +5,13 @@ import hashlib
 import os
 import pathlib
 import re
+from collections.abc import Iterable
 
 from adafilter_tf import errors
-from adafilter_tf.data.sources.image_folder import SPLIT_NAMES
+from adafilter_tf.data.sources.split_names import SPLIT_NAMES, is_unclear
+
+# Part of an extraction's name: what is read by other rules is another data set.
+_READING_VERSION = 2
 
 
 def find_files(form: str, pattern: str, suffix: str) -> dict[str, list[str]]:
@@ -26,7 +30,8 @@ def find_files(form: str, pattern: str, suffix: str) -> dict[str, list[str]]:
         Absolute paths in order of name under "all", or under the names of the splits.
 
     Raises:
-        errors.UsageError: There is no such file, or some name a split and some do not.
+        errors.UsageError: There is no such file, some name a split and some do not, or
+            a name is unclear (`eval-0.parquet`).
     """
     expanded = os.path.abspath(os.path.expanduser(pattern))
     if os.path.isdir(expanded):
@@ -52,14 +57,26 @@ def find_files(form: str, pattern: str, suffix: str) -> dict[str, list[str]]:
     return splits
 
 
-def name_extraction(form: str, splits: dict[str, list[str]], *keys: str | None) -> str:
-    """A name for what is extracted from these files; another one if they change."""
-    digest = hashlib.sha256(repr((form, keys)).encode())
-    for split, files in sorted(splits.items()):
-        for file in files:
-            status = os.stat(file)
-            of_file = (split, os.fsencode(file), status.st_size, status.st_mtime_ns)
-            digest.update(repr(of_file).encode())
+def name_extraction(
+    form: str,
+    splits: dict[str, list[str]],
+    *keys: str | None,
+    beside: Iterable[str] = (),
+) -> str:
+    """A name for what is extracted from these files; another one if they change.
+
+    Args:
+        form: Of the data set.
+        splits: Files of records by split.
+        *keys: What else decides about the content.
+        beside: Image files that the records refer to.
+    """
+    digest = hashlib.sha256(repr((form, _READING_VERSION, keys)).encode())
+    listed = [(split, file) for split in sorted(splits) for file in splits[split]]
+    for role, file in [*listed, *(("", file) for file in beside)]:
+        status = os.stat(file)
+        of_file = (role, os.fsencode(file), status.st_size, status.st_mtime_ns)
+        digest.update(repr(of_file).encode())
     return f"{form}/{digest.hexdigest()[:24]}"
 
 
@@ -99,4 +116,12 @@ def _split_of(file: str) -> str:
     splits = {SPLIT_NAMES[word] for word in words if word in SPLIT_NAMES}
     if len(splits) == 1:
         return splits.pop()
-    return SPLIT_NAMES.get(path.parent.name.lower(), "all")
+    folder = path.parent.name
+    if folder.lower() in SPLIT_NAMES:
+        return SPLIT_NAMES[folder.lower()]
+    if splits or is_unclear(folder) or any(map(is_unclear, words)):
+        raise errors.UsageError(
+            f"{file}: which split this is stays unclear; let the name of the file or "
+            "its folder have one of the words train, validation and test."
+        )
+    return "all"

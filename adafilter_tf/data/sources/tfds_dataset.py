@@ -5,21 +5,26 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
+import numpy as np
 from absl import logging
 
 from adafilter_tf import errors
 from adafilter_tf.data.examples import Examples
 from adafilter_tf.data.sources import extraction
+from adafilter_tf.data.sources.split_names import SPLIT_NAMES
 
 # name, name/config, either with :version.
 _NAME = re.compile(r"[a-z]\w*(/[\w.+-]+)?(:\d+\.\d+\.\d+)?")
 _SPLITS = ("train", "validation", "test")
+_PIXELS = ("uint8", "uint16")  # what the files of TFDS hold as they are
 
 
 def load_tfds(
     name: str,
     data_dir: str | None,
     *,
+    image_key: str | None = None,
+    label_key: str | None = None,
     folder: str = "",
     choose: Callable[[dict[str, int]], dict[str, str]] | None = None,
 ) -> dict[str, Examples]:
@@ -30,6 +35,8 @@ def load_tfds(
     Args:
         name: Name of the data set in TFDS: `name[/config][:version]`.
         data_dir: Where data sets are kept; None is TFDS's default.
+        image_key: Feature of the images; None for the one of TFDS's supervised keys.
+        label_key: Feature of the classes; None likewise.
         folder: Of the extracted files, for splits that `choose` makes.
         choose: From the number of examples by split of TFDS to what TFDS is asked for
             by our splits; None takes the splits as they are.
@@ -44,9 +51,10 @@ def load_tfds(
     """
     data_dir = data_dir or extraction.default_data_dir()
     builder = _builder(name, data_dir)
-    image_key, label_key = _image_and_label(name, builder.info)
+    given = "".join(f".{key}" for key in (image_key, label_key) if key)
+    image_key, label_key = _image_and_label(name, builder.info, image_key, label_key)
     return extraction.extract_once(
-        os.path.join(folder, builder.info.full_name),
+        os.path.join(folder, builder.info.full_name + given),
         data_dir=data_dir,
         class_names=builder.info.features[label_key].names,
         read_splits=lambda: _prepared_splits(
@@ -74,23 +82,35 @@ def _builder(name: str, data_dir: str):
         raise _missing_module(name, error) from error
 
 
-def _image_and_label(name: str, info) -> tuple[str, str]:
+def _image_and_label(
+    name: str, info, image_key: str | None, label_key: str | None
+) -> tuple[str, str]:
     import tensorflow_datasets as tfds
 
     # DTD, for one, has both features and does not say that they are a pair.
     keys = info.supervised_keys or ("image", "label")
-    if set(keys) <= set(info.features) and len(keys) == 2:
-        image, label = (info.features[key] for key in keys)
-        if isinstance(image, tfds.features.Image) and isinstance(
-            label, tfds.features.ClassLabel
-        ):
-            return keys
-    raise errors.UsageError(
-        f"dataset=tfds:{name} is not a data set of images with one class label each "
-        f"(its supervised keys: {info.supervised_keys}; its features: "
-        f"{', '.join(info.features)}); choose one that is, or bring image files with "
-        "folder:PATH."
+    keys = (image_key or keys[0], label_key or keys[-1])
+    image, label = (
+        info.features[key] if key in info.features else None for key in keys
     )
+    if not isinstance(image, tfds.features.Image) or not isinstance(
+        label, tfds.features.ClassLabel
+    ):
+        raise errors.UsageError(
+            f"dataset=tfds:{name} is not a data set of images with one class label "
+            f"each (its supervised keys: {info.supervised_keys}; its features: "
+            f"{', '.join(info.features)}); choose one that is, name two of its "
+            "features by --image_key and --label_key, or bring image files with "
+            "folder:PATH."
+        )
+    pixels = np.dtype(image.np_dtype).name
+    if pixels not in _PIXELS:
+        raise errors.UsageError(
+            f"dataset=tfds:{name}: the pixels of {keys[0]!r} are {pixels}; allowed are "
+            f"{' and '.join(_PIXELS)}, since files of others hold no picture: choose "
+            "another data set, or bring image files with folder:PATH."
+        )
+    return keys
 
 
 def _prepared_splits(name: str, builder, image_key: str, label_key: str, choose):
@@ -107,13 +127,16 @@ def _prepared_splits(name: str, builder, image_key: str, label_key: str, choose)
             f"dataset=tfds:{name} has no split 'train', only {', '.join(found)}; "
             "choose another data set, or bring image files with folder:PATH."
         )
-    others = [split for split in found if split not in _SPLITS]
+    asked = {split: split for split in _SPLITS if split in found}
+    for split in found:
+        asked.setdefault(SPLIT_NAMES.get(split.lower(), split), split)
+    others = sorted(set(found) - {asked.get(split) for split in _SPLITS})
     if others:
         logging.info("Not used of tfds:%s: splits %s.", name, ", ".join(others))
     return [
-        (split, _encoded_images(builder, split, image_key, label_key))
+        (split, _encoded_images(builder, asked[split], image_key, label_key))
         for split in _SPLITS
-        if split in found
+        if split in asked
     ]
 
 

@@ -70,7 +70,7 @@ class _Reader:
 
     def __init__(self, image_key: str | None, label_key: str | None):
         self._given = image_key, label_key
-        self._keys = None
+        self._keys: tuple[str, str] | None = None
         self._texts: dict[int, set[str]] = {}
 
     def name_classes(self, labels: list) -> dict:
@@ -87,32 +87,36 @@ class _Reader:
             for number, features in _read_examples(file):
                 where = f"Example {number} of {file}"
                 if self._keys is None:
-                    self._choose_keys(features, where)
+                    self._keys = self._choose_keys(features, where)
                 image_key, label_key = self._keys
                 encoded = _value(features, image_key, where, "image_key")
-                label = _value(features, label_key, where, "label_key")
+                found = _value(features, label_key, where, "label_key")
+                label = found if isinstance(found, int) else _decode_text(found, where)
                 if not isinstance(encoded, bytes):
                     raise errors.UsageError(
                         f"{where}: {image_key!r} holds numbers; it has to be the bytes "
                         "of a JPEG or PNG file: name another feature by --image_key."
                     )
-                if isinstance(label, bytes):
-                    label = label.decode("utf-8", "replace")
-                elif TEXT_KEY in features and label_key == LABEL_KEYS[0]:
+                if (
+                    isinstance(label, int)
+                    and TEXT_KEY in features
+                    and label_key == LABEL_KEYS[0]
+                ):
                     text = _value(features, TEXT_KEY, where, "label_key")
                     if isinstance(text, bytes):
-                        text = text.decode("utf-8", "replace")
-                        self._texts.setdefault(label, set()).add(text)
+                        texts = self._texts.setdefault(label, set())
+                        texts.add(_decode_text(text, where))
                 yield encoded, label
 
-    def _choose_keys(self, features, where: str) -> None:
+    def _choose_keys(self, features, where: str) -> tuple[str, str]:
         image, label = self._given
         choose = record_files.choose_key
-        self._keys = (
+        keys = (
             choose(image, features, IMAGE_KEYS, flag="image_key", where=where),
             choose(label, features, LABEL_KEYS, flag="label_key", where=where),
         )
-        logging.info("TFRecord: images are %r, classes %r.", *self._keys)
+        logging.info("TFRecord: images are %r, classes %r.", *keys)
+        return keys
 
 
 def _read_examples(file: str) -> Iterator[tuple[int, dict]]:
@@ -130,6 +134,23 @@ def _read_examples(file: str) -> Iterator[tuple[int, dict]]:
             f"{file} is no TFRecord file of tf.train.Example, or damaged after "
             f"{number + 1} examples: replace it, or give a pattern without it."
         ) from error
+
+
+def _decode_text(text: bytes, where: str) -> str:
+    """UTF-8, or else Latin-1, in which other bytes stay different texts."""
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        latin = text.decode("latin-1")
+        logging.log_first_n(
+            logging.WARNING,
+            "%s: the class %r is not UTF-8; read as Latin-1: %s.",
+            1,
+            where,
+            text,
+            latin,
+        )
+        return latin
 
 
 def _value(features: dict, key: str, where: str, flag: str) -> bytes | int:

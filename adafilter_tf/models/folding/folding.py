@@ -249,8 +249,8 @@ class _Walk:
         if self._gates.list_dependent(layer.name):
             return self._keep(layer, frozen, tuned, self._gates.fill(layer.name))
         constants = self._gates.constants[layer.name].astype("float64")
-        terms = filter_bank.blend_affine(layer, constants)
-        return filter_bank.create_affine(layer, *terms, frozen)(frozen)
+        scale, offset = filter_bank.blend_affine(layer, constants)
+        return filter_bank.create_affine(layer, scale, offset, frozen)(frozen)
 
     def _fold_layer_norm(self, layer, frozen, tuned, gates):
         owner = self._plan.norms.get(layer.name)

@@ -46,7 +46,8 @@ class EarlyStopping(keras.callbacks.Callback):
         self._patience = patience
         self._folder = pathlib.Path(folder) if folder else None
         self._checkpoints = pathlib.Path(checkpoints) if checkpoints else None
-        self._values: dict[int, float] | None = None
+        self._values: dict[int, float] = {}
+        self._takes_part = False
         self._kept: dict[int, list[np.ndarray]] = {}
 
     def begin(self, step: int) -> None:
@@ -55,9 +56,10 @@ class EarlyStopping(keras.callbacks.Callback):
         Args:
             step: Number of updates so far.
         """
+        self._takes_part = True
         self._values = {}
-        if self._folder and self._history.exists():
-            rows = json.loads(self._history.read_text())
+        if self._folder and _history(self._folder).exists():
+            rows = json.loads(_history(self._folder).read_text())
             self._values = {row: value for row, value in rows if row <= step}
 
     def has_stopped(self) -> bool:
@@ -69,14 +71,15 @@ class EarlyStopping(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compares, keeps the weights of a better epoch, stops."""
-        if self._values is None:
+        if not self._takes_part:
             return
         step = optimizers.count_steps(self.model.optimizer)
         self._values[step] = float(logs[self._key])
         if self._best(step) == step:
             self._keep(step)
         if self._folder:
-            atomic.write_text(self._history, json.dumps(list(self._values.items())))
+            rows = json.dumps(list(self._values.items()))
+            atomic.write_text(_history(self._folder), rows)
         self._drop_useless(step)
         if self.has_stopped():
             self.model.stop_training = True
@@ -88,9 +91,10 @@ class EarlyStopping(keras.callbacks.Callback):
             `best_step` and `stopped_early`.
         """
         best = self._best(self.last_step)
-        arrays = self._kept.get(best)
-        if arrays is None:
-            arrays = checkpointing.load_arrays(self._path(best))
+        if self._folder:
+            arrays = checkpointing.load_arrays(_weights(self._folder, best))
+        else:
+            arrays = self._kept[best]
         model.set_weights(arrays)
         logging.info(
             "The best %s, %.4f, is that of step %d; its weights are the result.",
@@ -105,13 +109,6 @@ class EarlyStopping(keras.callbacks.Callback):
         """The step of the latest validation."""
         return max(self._values)
 
-    @property
-    def _history(self) -> pathlib.Path:
-        return self._folder / "history.json"
-
-    def _path(self, step: int) -> pathlib.Path:
-        return self._folder / f"step_{step:09d}.npz"
-
     def _best(self, last: int) -> int:
         """Returns the best step up to `last`, the first one of equals."""
         steps = [step for step in sorted(self._values) if step <= last]
@@ -122,7 +119,7 @@ class EarlyStopping(keras.callbacks.Callback):
         with ema.averaged(self.model):
             arrays = self.model.get_weights()
         if self._folder:
-            checkpointing.save_arrays(self._path(step), arrays)
+            checkpointing.save_arrays(_weights(self._folder, step), arrays)
         else:
             self._kept[step] = arrays
 
@@ -139,6 +136,14 @@ class EarlyStopping(keras.callbacks.Callback):
         for path in self._folder.glob("step_*.npz"):
             if int(path.stem.removeprefix("step_")) not in useful:
                 path.unlink()
+
+
+def _history(folder: pathlib.Path) -> pathlib.Path:
+    return folder / "history.json"
+
+
+def _weights(folder: pathlib.Path, step: int) -> pathlib.Path:
+    return folder / f"step_{step:09d}.npz"
 
 
 def _order(value: float) -> float:

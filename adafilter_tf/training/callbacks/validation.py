@@ -1,6 +1,7 @@
 """Validates at the end of every epoch, exactly, and looks at the gates meanwhile."""
 
 import contextlib
+import functools
 import math
 import os
 import pathlib
@@ -68,12 +69,16 @@ class Validation(keras.callbacks.Callback):
             return
         if self._path is None:
             return
-        seen = self._workers.broadcast_from_chief(lambda: self._read_start(gates))
+        read = functools.partial(
+            _read_start_gates, self._path, gates, len(self._examples)
+        )
+        seen = self._workers.broadcast_from_chief(read)
         if seen is not None:
             self._start_gates = seen
             return
         self._start_gates = self._score(self._examples.paths).gates
-        self._workers.broadcast_from_chief(self._write_start)
+        write = functools.partial(_write_start_gates, self._path, self._start_gates)
+        self._workers.broadcast_from_chief(write)
         self._look(self._start_gates)
 
     def on_epoch_end(self, epoch, logs=None):
@@ -92,17 +97,6 @@ class Validation(keras.callbacks.Callback):
             return contextlib.nullcontext()
         return self._renewal.renewed()
 
-    def _read_start(self, gates: dict) -> dict[str, np.ndarray] | None:
-        if not self._path.exists():
-            return None
-        filters = sum(math.prod(gate.shape[1:]) for gate in gates.values())
-        largest = 8 * len(self._examples) * filters + _HEADER_BYTES * len(gates)
-        return untrusted.load_arrays(self._path, max_bytes=largest)
-
-    def _write_start(self) -> None:
-        with atomic.replacing(self._path) as temporary:
-            np.savez_compressed(temporary, **self._start_gates)
-
     def _look(self, gates: dict[str, np.ndarray]) -> None:
         shapes = {name: array.shape for name, array in gates.items()}
         if {name: array.shape for name, array in self._start_gates.items()} != shapes:
@@ -118,3 +112,18 @@ class Validation(keras.callbacks.Callback):
             self.gate_statistics.image_dependent_fraction,
             self.gate_statistics.changed_fraction,
         )
+
+
+def _read_start_gates(
+    path: pathlib.Path, gates: dict, num_examples: int
+) -> dict[str, np.ndarray] | None:
+    if not path.exists():
+        return None
+    filters = sum(math.prod(gate.shape[1:]) for gate in gates.values())
+    largest = 8 * num_examples * filters + _HEADER_BYTES * len(gates)
+    return untrusted.load_arrays(path, max_bytes=largest)
+
+
+def _write_start_gates(path: pathlib.Path, gates: dict[str, np.ndarray]) -> None:
+    with atomic.replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, allow_pickle=False, **gates)

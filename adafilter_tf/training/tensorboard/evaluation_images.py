@@ -38,10 +38,13 @@ class EvaluationImages(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the images of the validation that has just run."""
+        outputs = self._validate.outputs
+        if outputs is None:
+            raise ValueError("Put this callback after the validation.")
         write_images(
             self._writer,
             "validation",
-            self._validate.outputs.logits,
+            outputs.logits,
             self._examples,
             optimizers.count_steps(self.model.optimizer),
         )

@@ -46,7 +46,7 @@ def test_splits_of_another_data_set_are_chosen(evaluate, fine_tuned, caplog):
     assert (metrics["split"], metrics["training_images_among_them"]) == ("test", 0)
     metrics = read_metrics(evaluate(images, "--evaluate_split=all"))
     assert (metrics["test_examples"], metrics["training_images_among_them"]) == (36, 12)
-    assert "12 of these 36 images are training images of the run." in caplog.text
+    assert "12 of these 36 images are training images of the run," in caplog.text
 
 
 def test_images_of_one_class_are_enough(evaluate, tmp_path):

@@ -75,7 +75,7 @@ def test_report_says_what_the_data_set_is_like(inspect, images, tmp_path):
         "Images with two labels: 1.",
     ):
         assert part in advice and part in out
-    assert f"{images / 'b' / 'empty.jpg'}: an empty file; only JPEG and PNG" in out
+    assert f"{images / 'b' / 'empty.jpg'}: an empty file, not an image" in out
 
 
 def test_files_are_written_and_replaced_by_a_second_inspection(
@@ -121,5 +121,5 @@ def test_folder_without_images_is_a_usage_error(inspect, tmp_path):
     command_line.assert_error(result, 2, "has no image; folder:PATH needs one sub")
     (tmp_path / "none" / "a").mkdir()
     result = inspect(f"--dataset=folder:{tmp_path / 'none'}")
-    command_line.assert_error(result, 2, "Class folder", "has no image")
+    command_line.assert_error(result, 2, "No class folder", "has an image")
     assert not (tmp_path / "look").exists()

@@ -8,7 +8,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
-FORMATS = "only JPEG and PNG are supported"
+FORMATS = "not an image"
+DAMAGE = "a truncated or damaged {} file"
 JPEG_DAMAGE = "a truncated or damaged JPEG file"
 PNG_DAMAGE = "a truncated or damaged PNG file"
 
@@ -54,6 +55,17 @@ def usable(image):
         "animated.png": encode(
             image, "PNG", save_all=True, append_images=[image.rotate(90)]
         ),
+        "GIF.jpg": encode(image, "GIF"),
+        "animated GIF.png": encode(
+            image, "GIF", save_all=True, append_images=[image.rotate(90)]
+        ),
+        "BMP.jpg": encode(image, "BMP"),
+        "TIFF turned by EXIF.tif": encode(image, "TIFF", exif=orientation_tag(6)),
+        "WebP turned by EXIF.jpg": encode(image, "WEBP", exif=orientation_tag(3)),
+        "animated.webp": encode(
+            image, "WEBP", save_all=True, append_images=[image.rotate(90)]
+        ),
+        "AVIF without ending": encode(image, "AVIF"),
         "one pixel.png": encode(image.resize((1, 1)), "PNG"),
         "very wide.jpg": encode(image.resize((3000, 1))),
         "PNG in truth.jpg": png,
@@ -71,9 +83,8 @@ def broken(image):
     jpeg_bomb = bytearray(jpeg)
     size = jpeg_bomb.index(b"\xff\xc0") + 5
     jpeg_bomb[size : size + 4] = struct.pack(">HH", 60_000, 60_000)
-    frames = {"save_all": True, "append_images": [image.rotate(90)]}
     return {
-        "empty.jpg": (b"", f"an empty file; {FORMATS}"),
+        "empty.jpg": (b"", f"an empty file, {FORMATS}"),
         "cut in half.jpg": (jpeg[: len(jpeg) // 2], JPEG_DAMAGE),
         "cut in its header.jpg": (jpeg[:100], JPEG_DAMAGE),
         "three bytes.jpg": (jpeg[:3], JPEG_DAMAGE),
@@ -85,37 +96,38 @@ def broken(image):
         "no pixels.png": (_sized(png, 0, 0), PNG_DAMAGE),
         "bomb.png": (
             bomb,
-            f"3600000000 pixels in {len(bomb)} bytes, more than the 8388608 that a "
-            "file of this size may have (a decompression bomb?); resize it",
+            f"3600000000 pixels in {len(bomb)} bytes, more than the 268435456 that "
+            "an image may have (a decompression bomb?); resize it",
         ),
         "bomb.jpg": (
             bytes(jpeg_bomb),
-            f"3600000000 pixels in {len(jpeg)} bytes, more than the 8388608 that a "
-            "file of this size may have (a decompression bomb?); resize it",
+            f"3600000000 pixels in {len(jpeg)} bytes, more than the 268435456 that "
+            "an image may have (a decompression bomb?); resize it",
         ),
-        "GIF.jpg": (encode(image, "GIF"), f"a GIF file; {FORMATS}"),
-        "animated GIF.png": (encode(image, "GIF", **frames), f"a GIF file; {FORMATS}"),
-        "BMP.jpg": (encode(image, "BMP"), f"a BMP file; {FORMATS}"),
-        "TIFF.jpg": (encode(image, "TIFF"), f"a TIFF file; {FORMATS}"),
-        "WebP.jpg": (b"RIFF\x24\0\0\0WEBPVP8 ", f"a WebP file; {FORMATS}"),
-        "AVIF.jpg": (b"\0\0\0\x20ftypavif\0\0", f"an AVIF file; {FORMATS}"),
-        "HEIC.jpg": (b"\0\0\0\x18ftypheic\0\0", f"a HEIC file; {FORMATS}"),
-        "video.jpg": (b"\0\0\0\x18ftypisom\0\0", f"a video; {FORMATS}"),
-        "PDF.png": (b"%PDF-1.7\n", f"a PDF file; {FORMATS}"),
-        "ZIP.png": (b"PK\x03\x04" + bytes(30), f"a ZIP archive; {FORMATS}"),
+        "WebP.jpg": (b"RIFF\x24\0\0\0WEBPVP8 ", DAMAGE.format("WebP")),
+        "AVIF.jpg": (b"\0\0\0\x20ftypavif\0\0", DAMAGE.format("AVIF")),
+        "cut.gif": (encode(image, "GIF")[:20], DAMAGE.format("GIF")),
+        "cut.tif": (encode(image, "TIFF")[:20], DAMAGE.format("TIFF")),
+        "HEIC.jpg": (
+            b"\0\0\0\x18ftypheic\0\0",
+            "a HEIC file, damaged or without pip install pillow-heif to read it",
+        ),
+        "video.jpg": (b"\0\0\0\x18ftypisom\0\0", f"a video, {FORMATS}"),
+        "PDF.png": (b"%PDF-1.7\n", f"a PDF file, {FORMATS}"),
+        "ZIP.png": (b"PK\x03\x04" + bytes(30), f"a ZIP archive, {FORMATS}"),
         "page.jpg": (
             b"<!DOCTYPE html><title>404</title>",
-            f"an HTML or SVG text; {FORMATS}",
+            f"an HTML or SVG text, {FORMATS}",
         ),
-        "text.jpg": (b"hello", f"neither a JPEG nor a PNG file; {FORMATS}"),
-        "zeros.jpg": (bytes(1000), f"a file of zeros; {FORMATS}"),
+        "text.jpg": (b"hello", f"a file of an unknown kind, {FORMATS}"),
+        "zeros.jpg": (bytes(1000), f"a file of zeros, {FORMATS}"),
         "noise.png": (
             np.random.default_rng(0).bytes(1000),
-            f"neither a JPEG nor a PNG file; {FORMATS}",
+            f"a file of an unknown kind, {FORMATS}",
         ),
         "pointer.jpg": (
             b"version https://git-lfs.github.com/spec/v1\n",
-            f"a Git LFS pointer, whose content was not fetched; {FORMATS}",
+            f"a Git LFS pointer, whose content was not fetched, {FORMATS}",
         ),
     }
 

@@ -32,10 +32,30 @@ def test_sixteen_bit_png_keeps_its_upper_eight_bits():
     np.testing.assert_array_equal(decoded, [[[0], [0], [1], [255]]])
 
 
-def test_transparency_is_dropped(photograph, encode):
-    alpha = np.full_like(photograph[..., :1], 7)
-    encoded = encode(np.concatenate([photograph, alpha], -1), "PNG")
-    np.testing.assert_array_equal(preprocessing.decode_image(encoded, 3), photograph)
+@pytest.mark.parametrize("alpha", [0, 7, 200, 255])
+def test_transparency_shows_a_white_background(photograph, encode, alpha):
+    channel = np.full_like(photograph[..., :1], alpha)
+    encoded = encode(np.concatenate([photograph, channel], -1), "PNG")
+    expected = photograph * (alpha / 255) + 255 * (1 - alpha / 255)
+    decoded = preprocessing.decode_image(encoded, 3).numpy()
+    np.testing.assert_allclose(decoded, expected, atol=0.5001)
+    cropped = preprocessing.decode_crop_and_resize(
+        tf.constant(encoded), lambda h, w: [0, 0, 8, 8], image_size=8, channels=3
+    )
+    np.testing.assert_array_equal(cropped, decoded[:8, :8])
+    grey = preprocessing.decode_image(encoded, 1).numpy()
+    opaque = preprocessing.decode_image(encode(photograph, "PNG"), 1).numpy()
+    expected = opaque * (alpha / 255) + 255 * (1 - alpha / 255)
+    np.testing.assert_allclose(grey, expected, atol=0.5001)
+
+
+def test_transparent_colour_of_a_palette_is_white(encode):
+    colours = Image.fromarray(np.array([[10, 20]], np.uint8))
+    colours = colours.convert("P")
+    stream = io.BytesIO()
+    colours.save(stream, "PNG", transparency=colours.getpixel((0, 0)))
+    decoded = preprocessing.decode_image(stream.getvalue(), 3).numpy()
+    assert decoded[0, 0].tolist() == [255] * 3 and decoded[0, 1].tolist() == [20] * 3
 
 
 @pytest.mark.parametrize("encoded", [b"", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n"])

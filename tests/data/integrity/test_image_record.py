@@ -5,7 +5,7 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.data.integrity import image_record
+from adafilter_tf.data.integrity import image_record, scan
 
 
 @pytest.fixture
@@ -106,3 +106,18 @@ def test_new_and_lost_images_are_named_unless_they_were_left_out(made):
         with pytest.raises(errors.RunError, match=f"{path} is {word}"):
             image_record.check_lists(now, begun, dataset="x")
     image_record.check_lists(whole, without, dataset="x", left_out=[path])
+
+
+def test_what_a_scan_has_hashed_is_not_read_again(made, tmp_path, monkeypatch):
+    cache, expected = tmp_path / "manifest.csv", (made / "images.csv").read_text()
+    paths = [path for _, of in splits(made).items() for path in of.paths]
+    scan.scan_images(paths, cache=cache)
+    monkeypatch.setattr(image_record, "_sha256", None)
+    image_record.write_record(splits(made), made / "again.csv", cache=cache)
+    assert (made / "again.csv").read_text() == expected
+
+
+def test_class_in_another_unicode_form_is_the_same(made):
+    names = ("a", "pa\u0302te"), ("a", "p\u00e2te")
+    begun, now = (splits(made, names=of) for of in names)
+    assert image_record.check_lists(now, begun, dataset="folder:x") is None

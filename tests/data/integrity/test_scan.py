@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image, ImageOps
 
-from adafilter_tf.data.decoding import image_format, preprocessing
+from adafilter_tf.data.decoding import conversion, image_format, preprocessing
 from adafilter_tf.data.integrity import manifest, scan
 from tests.data.decoding import hostile_files
 
@@ -26,7 +26,7 @@ def hostile(tmp_path, photograph):
 
 def _decode(path):
     """What training makes of a file, or None."""
-    pixels, _ = image_format.read_image(
+    pixels, _ = conversion.read_image(
         path, lambda encoded: preprocessing.decode_image(encoded, 3), channels=3
     )
     return pixels

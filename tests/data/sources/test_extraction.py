@@ -108,9 +108,9 @@ def test_edited_manifest_is_found_by_its_checksum(tmp_path, png):
 
 
 def test_other_image_formats_are_named(tmp_path):
-    message = "Image 0 of split 'train' is a GIF file; only JPEG and PNG are supported"
+    message = "Image 0 of split 'train' is a PDF file, not an image"
     with pytest.raises(errors.RunError, match=message):
-        _extract(tmp_path, [(b"GIF89a...", 0)])
+        _extract(tmp_path, [(b"%PDF-1.7", 0)])
 
 
 def test_folder_that_cannot_be_written_is_named(tmp_path, png):

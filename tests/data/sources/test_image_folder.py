@@ -1,6 +1,7 @@
 """Image folders, with and without ready-made splits."""
 
 import os
+import pathlib
 import re
 
 import pytest
@@ -23,8 +24,9 @@ def test_folders_are_classes_in_order_of_name(make_folder):
 
 
 def test_hidden_and_other_files_are_not_images(make_folder, caplog):
-    folder = make_folder("a/1.png", "a/.hidden.png", "b/2.png", "b/notes.txt", "x.png")
-    make_folder(".ipynb_checkpoints/3.png", "b/.ipynb_checkpoints/4.png", "b/Thumbs.db")
+    folder = make_folder("a/1.png", "a/.hidden.png", "b/2.png", "x.png")
+    make_folder(".ipynb_checkpoints/3.png", "b/.ipynb_checkpoints/4.png")
+    (folder / "b" / "Thumbs.db").write_bytes(b"\xd0\xcf\x11\xe0")
     source = _load(folder)["all"]
     assert source.class_names == ("a", "b") and source.labels == (0, 1)
     assert f"2 files and folders below {folder} are not used" in caplog.text
@@ -64,9 +66,9 @@ def test_class_named_train_is_a_class(make_folder):
 @pytest.mark.parametrize(
     "names,message",
     [
-        (["a/1.png", "b/2.png", "empty/notes.txt"], "empty has no image (1 other"),
+        (["a/deep/1.png", "b/deep/2.png"], "No class folder in"),
         (["a/1.png", "a/2.png"], "has 1 class with training images (a); a classifier"),
-        (["1.png"], "has 0 class with training images (none)"),
+        (["1.png"], "1.png: in no class folder"),
         (
             ["train/a/1.png", "train/b/2.png", "test/a/3.png", "test/c/4.png"],
             "class 'c' is in test but not in train (1 such classes)",
@@ -102,3 +104,45 @@ def test_missing_folder_is_a_usage_error(tmp_path):
     message = f"dataset=folder:{tmp_path}/none: there is no such folder; give"
     with pytest.raises(errors.UsageError, match=re.escape(message)):
         _load(tmp_path / "none")
+
+
+def test_unicode_forms_of_a_folder_are_one_class(make_folder):
+    source = _load(make_folder("pa\u0302te/1.png", "p\u00e2te/2.png", "b/3.png"))
+    assert source["all"].class_names == ("b", "p\u00e2te")
+    assert source["all"].labels == (0, 1, 1)
+
+
+def test_other_names_of_splits_are_recognised(make_folder):
+    folder = make_folder("training/a/1.png", "training/b/2.png", "testing/a/3.png")
+    make_folder("dev/b/4.png")
+    assert {name: len(of) for name, of in _load(folder).items()} == {
+        "validation": 1,
+        "test": 1,
+        "train": 2,
+    }
+
+
+@pytest.mark.parametrize("name", ["eval", "train1", "Test_2", "holdout"])
+def test_unclear_name_of_a_split_is_refused(make_folder, name):
+    folder = make_folder("train/a/1.png", "train/b/2.png", f"{name}/a/3.png")
+    with pytest.raises(errors.UsageError, match=f"{name}.*train, validation and test"):
+        _load(folder)
+
+
+def test_everything_that_is_not_used_is_listed_with_its_reason(make_folder, caplog):
+    folder = make_folder("a/1.png", "b/2.png", "b/deep/3.png", "4.png", "a/image")
+    make_folder("__MACOSX/a/5.png", "a/.ipynb_checkpoints/6.png", "c/.hidden.png")
+    (folder / "b" / "notes.txt").write_text("no image")
+    source = _load(folder)["all"]
+    names = [str(pathlib.Path(path).relative_to(folder)) for path in source.paths]
+    assert names == ["a/1.png", "a/image", "b/2.png"]
+    left_out = {
+        str(pathlib.Path(path).relative_to(folder)): reason
+        for path, reason in source.left_out
+    }
+    assert left_out.keys() == {
+        "__MACOSX", "4.png", "a/.ipynb_checkpoints", "b/deep", "b/notes.txt", "c",
+        "c/.hidden.png",
+    }  # fmt: skip
+    assert "a folder inside a class folder" in left_out["b/deep"]
+    assert f"5 files and folders below {folder} are not used" in caplog.text

@@ -124,7 +124,7 @@ def test_unlabelled_split_is_explained(load, images, tmp_path):
     record_data.write_parquet(
         tmp_path / "test.parquet", columns, class_names=["a", "b"]
     )
-    with pytest.raises(errors.UsageError, match="Row 0 of .* has no class .*it is -1"):
+    with pytest.raises(errors.UsageError, match="No image of .* has a label .*-1"):
         load("test.parquet")
 
 
@@ -150,3 +150,75 @@ def test_missing_pyarrow_is_explained(load, monkeypatch):
     message = "needs pyarrow, which is not installed: pip install pyarrow, or"
     with pytest.raises(errors.UsageError, match=message):
         load("a.parquet")
+
+
+def test_names_in_other_orders_are_read_by_name(load, images, tmp_path):
+    for split, names, labels in (
+        ("train", ["tea", "pot"], [0, 1]),
+        ("test", ["pot", "tea"], [0, 1]),
+    ):
+        record_data.write_parquet(
+            tmp_path / f"{split}.parquet",
+            {"image": images[:2], "label": labels},
+            class_names=names,
+        )
+    found = load(tmp_path)
+    assert found["train"].class_names == found["test"].class_names == ("tea", "pot")
+    assert found["train"].labels == (0, 1) and found["test"].labels == (1, 0)
+
+
+def test_names_in_some_files_only_are_refused(load, images, tmp_path):
+    columns = {"image": images[:2], "label": [0, 1]}
+    record_data.write_parquet(tmp_path / "1.parquet", columns, class_names=["a", "b"])
+    record_data.write_parquet(tmp_path / "2.parquet", columns)
+    with pytest.raises(errors.UsageError, match="1.parquet names .*2.parquet does not"):
+        load(tmp_path)
+
+
+def test_split_without_labels_is_left_out(load, images, tmp_path, caplog):
+    for split, labels in (("train", [0, 1]), ("test", [-1, -1])):
+        columns = {"image": images[:2], "label": labels}
+        record_data.write_parquet(tmp_path / f"{split}.parquet", columns)
+    assert list(load(tmp_path)) == ["train"]
+    assert "split test, whose 2 images have no label" in caplog.text
+
+
+def test_some_missing_labels_are_refused(load, images, tmp_path):
+    columns = {"image": images[:3], "label": [0, 1, -1]}
+    record_data.write_parquet(tmp_path / "1.parquet", columns)
+    with pytest.raises(errors.UsageError, match="1 of 3 images .*label -1"):
+        load(tmp_path)
+
+
+def _write_with_paths(path, images, folder):
+    rows = [{"bytes": None, "path": f"{folder}{i}.jpg"} for i in range(len(images))]
+    column = pyarrow.array(rows, record_data.HUGGING_FACE_IMAGE)
+    record_data.write_parquet(path, {"image": column, "label": [0, 1]})
+
+
+def test_changed_file_beside_is_extracted_again(load, images, tmp_path):
+    (tmp_path / "r").mkdir()
+    for number, content in enumerate(images[:2]):
+        (tmp_path / "r" / f"{number}.jpg").write_bytes(content)
+    _write_with_paths(tmp_path / "r" / "1.parquet", images[:2], "")
+    first = load(tmp_path / "r")["all"].paths[1]
+    (tmp_path / "r" / "1.jpg").write_bytes(images[2])
+    second = load(tmp_path / "r")["all"].paths[1]
+    assert pathlib.Path(first).read_bytes() == images[1]
+    assert pathlib.Path(second).read_bytes() == images[2]
+
+
+def test_path_that_leaves_the_folder_is_refused(load, images, tmp_path):
+    (tmp_path / "0.jpg").write_bytes(images[0])
+    _write_with_paths(tmp_path / "r" / "1.parquet", images[:2], "../")
+    with pytest.raises(errors.UsageError, match="../0.jpg, which is not below"):
+        load(tmp_path / "r")
+
+
+@pytest.mark.parametrize("name", ["eval-0.parquet", "holdout.parquet"])
+def test_unclear_name_of_a_split_is_never_pooled(load, images, tmp_path, name):
+    columns = {"image": images[:2], "label": [0, 1]}
+    record_data.write_parquet(tmp_path / "train-0.parquet", columns)
+    record_data.write_parquet(tmp_path / name, columns)
+    with pytest.raises(errors.UsageError, match=f"{name}.*unclear"):
+        load(tmp_path)
