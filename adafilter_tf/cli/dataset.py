@@ -75,4 +75,6 @@ def _warn_of_unused(values: flags.FlagValues, source: dict[str, Examples]) -> No
 
 def bad_image_rule(values: flags.FlagValues) -> verification.Rule:
     """Returns what the run does about unreadable images."""
-    return verification.Rule(values.on_bad_image, values.max_bad_fraction)
+    return verification.Rule(
+        values.on_bad_image, values.max_bad_fraction, values.max_image_pixels
+    )

@@ -1,5 +1,6 @@
 """A finished run, opened by the modes that use one."""
 
+import functools
 import os
 import pathlib
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from absl import flags, logging
 
 from adafilter_tf import errors
 from adafilter_tf.cli import dataset as run_dataset
-from adafilter_tf.cli import flagfile
+from adafilter_tf.cli import flagfile, settings
 from adafilter_tf.data import selection, sources, splits
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples
@@ -50,7 +51,7 @@ def read_labels(folder: run_dir.RunDir) -> list[str]:
 def load_model(folder: run_dir.RunDir) -> tuple[keras.Model, ImageSpec]:
     """Returns the run's trained model and how an image becomes its pixels."""
     model = model_file.load_model(folder.model)
-    return model, ImageSpec.of(model, FLAGS.crop_fraction)
+    return model, settings.image_spec(FLAGS, model)
 
 
 def load_examples(
@@ -100,7 +101,7 @@ def export(folder: run_dir.RunDir, formats: Sequence[str]) -> dict[str, str]:
         return run_export.export_run(
             folder,
             formats,
-            crop_fraction=FLAGS.crop_fraction,
+            make_spec=functools.partial(settings.image_spec, FLAGS),
             top_k=FLAGS.top_k,
             fold_options=calibration.FoldOptions(FLAGS.fold, FLAGS.fold_tolerance),
         )

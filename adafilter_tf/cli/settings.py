@@ -6,7 +6,7 @@ from absl import flags
 
 from adafilter_tf import distribution, errors, methods, training
 from adafilter_tf.cli import flagfile, recipes
-from adafilter_tf.cli.flags import tensorboard_flags
+from adafilter_tf.cli.flags import definition, tensorboard_flags
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import addons
@@ -94,6 +94,16 @@ def build_model(
     return model
 
 
+def image_spec(values: flags.FlagValues, model: keras.Model) -> ImageSpec:
+    """Returns how an image becomes the pixels of a model."""
+    return ImageSpec.of(
+        model,
+        values.crop_fraction,
+        max_pixels=values.max_image_pixels,
+        background=definition.parse_color(values.transparency_color),
+    )
+
+
 def training_input(
     values: flags.FlagValues, model: keras.Model, splits: Splits
 ) -> pipeline.TrainingInput:
@@ -106,7 +116,7 @@ def training_input(
     """
     return pipeline.TrainingInput(
         splits,
-        ImageSpec.of(model, values.crop_fraction),
+        image_spec(values, model),
         augmentation(values),
         **_take(values, ("seed", "cache", "example_order")),
     )

@@ -85,7 +85,7 @@ def training_dataset(
     augmentation, seed = data.augmentation, data.seed
     if not len(examples):
         raise ValueError("training_dataset needs at least one example, received none.")
-    load, source = _loader(examples.paths, data.cache, spec.channels)
+    load, source = _loader(examples.paths, data.cache, spec)
     labels = tf.constant(examples.labels, tf.int32)
     num_classes = len(examples.class_names)
     choose_box = _training_box(augmentation, spec.crop_fraction)
@@ -302,14 +302,19 @@ def _training_box(augmentation: Augmentation, crop_fraction: float) -> Callable:
 
 
 def _loader(
-    paths: Sequence[str], cache: str, channels: int
+    paths: Sequence[str], cache: str, spec: ImageSpec
 ) -> tuple[Callable, tf.Tensor]:
     """How to get an image, and the string [n] whose elements to get it from."""
     paths = _to_strings(paths)
 
     def from_encoded(encoded, choose_box, image_size):
         return preprocessing.decode_crop_and_resize(
-            encoded, choose_box, image_size=image_size, channels=channels
+            encoded,
+            choose_box,
+            image_size=image_size,
+            channels=spec.channels,
+            max_pixels=spec.max_pixels,
+            background=spec.background,
         )
 
     def from_path(path, choose_box, image_size):
@@ -317,12 +322,17 @@ def _loader(
 
     def from_pixels(serialized, choose_box, image_size):
         image = tf.ensure_shape(
-            tf.io.parse_tensor(serialized, tf.uint8), [None, None, channels]
+            tf.io.parse_tensor(serialized, tf.uint8), [None, None, spec.channels]
         )
         return preprocessing.crop_and_resize(image, choose_box, image_size=image_size)
 
     def decode(path):
-        image = preprocessing.decode_image(conversion.read_bytes(path), channels)
+        image = preprocessing.decode_image(
+            conversion.read_bytes(path),
+            spec.channels,
+            spec.max_pixels,
+            spec.background,
+        )
         return tf.io.serialize_tensor(image)
 
     if cache == "none":

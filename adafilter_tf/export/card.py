@@ -25,8 +25,8 @@ Classes: {classes}. Indices: `assets/labels.txt`.
 
 ## Input
 
-`image_bytes` takes JPEG and PNG files. A file with more pixels than one of its size may
-have is refused.
+`image_bytes` takes JPEG, PNG, GIF (the first image), WebP that is not animated, and BMP
+with 24 bits. A file with more pixels than one of its size may have is refused.
 
 ## Measured
 

@@ -17,8 +17,9 @@ _BASE64 = (
     '{"instances": [{"image_bytes": {"b64": "..."}}]}.'
 )
 _UNREADABLE = (
-    "The image cannot be decoded: it is damaged, of another format than JPEG and PNG, "
-    "or has more pixels than a file of its size may have."
+    "The image cannot be decoded: it is damaged, of another format than JPEG, PNG, "
+    "GIF, WebP (not animated) and BMP (24 bits), or has more pixels than a file of its "
+    "size may have."
 )
 
 

@@ -89,7 +89,9 @@ def _reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
     )
 
     def read(path: str) -> np.ndarray | str:
-        pixels, reason = conversion.read_image(path, traced, channels=spec.channels)
+        pixels, reason = conversion.read_image(
+            path, traced, channels=spec.channels, max_pixels=spec.max_pixels
+        )
         return pixels.numpy() if reason is None else reason
 
     return read

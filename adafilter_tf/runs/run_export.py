@@ -2,8 +2,9 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import keras
 import numpy as np
 
 from adafilter_tf import errors, export
@@ -52,7 +53,7 @@ def export_run(
     folder: run_dir.RunDir,
     formats: Sequence[str],
     *,
-    crop_fraction: float,
+    make_spec: Callable[[keras.Model], ImageSpec],
     top_k: int,
     fold_options: calibration.FoldOptions = calibration.FoldOptions(),  # noqa: B008 - frozen
 ) -> dict[str, str]:
@@ -65,7 +66,7 @@ def export_run(
         folder: Of the finished run.
         formats: "saved_model", the next version in `export/`, and keys of
             `runtimes.RUNTIMES`, files beside the model that are replaced.
-        crop_fraction: See `ImageSpec`.
+        make_spec: Gives how an image becomes the pixels of a model.
         top_k: How many classes an answer of the SavedModel names.
         fold_options: How much is folded.
 
@@ -83,7 +84,7 @@ def export_run(
     class_names = tuple(folder.read_labels(examples.train))
     run = _FinishedRun(folder, examples, class_names)
     model, gates, report = model_file.load_model(folder.model), None, None
-    spec = ImageSpec.of(model, crop_fraction)
+    spec = make_spec(model)
     if fold_options.fold != "none":
         folded, report = calibration.fold_model(model, run.examples, fold_options, spec)
         model, gates = folded.model, folded.gates

@@ -75,6 +75,8 @@ OPTIMIZERS = ("sgd", "adamw")
 CLASS_WEIGHTS = ("none", "balanced")
 # training.callbacks.early_stopping.MONITORS
 MONITORS = ("validation_accuracy", "validation_loss")
+# data.decoding.pixel_limit.MOST_PIXELS
+MOST_PIXELS = 178_956_970
 # distribution.DISTRIBUTIONS
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker")
 # models.folding.FOLDS

@@ -1,6 +1,6 @@
 """The images: where they are, how they are split, read and augmented."""
 
-from adafilter_tf.cli.flags import choices
+from adafilter_tf.cli.flags import choices, definition
 from adafilter_tf.cli.flags.definition import Definer
 
 
@@ -97,6 +97,20 @@ def _define_reading(kinds: Definer) -> None:
         "shorter side.",
         lower_bound=0.1,
         upper_bound=1.0,
+    )
+    kinds.integer(
+        "max_image_pixels",
+        2**27,
+        "Images with more pixels (height times width) cannot be used; the limit of a "
+        "served model is another one.",
+        lower_bound=1,
+        upper_bound=choices.MOST_PIXELS,
+    )
+    kinds.color(
+        "transparency_color",
+        "white",
+        "What shows behind transparent pixels, also in the served model: "
+        f"{', '.join(definition.COLORS)} or #rrggbb.",
     )
     kinds.integer(
         "example_order",

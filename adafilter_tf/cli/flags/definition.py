@@ -1,6 +1,7 @@
 """How flags are defined: every number is finite and within a range."""
 
 import os
+import re
 from collections.abc import Sequence
 
 from absl import flags
@@ -8,6 +9,25 @@ from absl import flags
 # The largest finite float32 and int32; what a flag becomes sooner or later.
 MAX_FLOAT = 3.4028234663852886e38
 MAX_INTEGER = 2**31 - 1
+COLORS = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
+
+
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Returns red, green and blue, each in 0..255, of a name of `COLORS` or #rrggbb.
+
+    Raises:
+        ValueError: It is neither.
+
+    Example:
+        >>> parse_color("#ff8000")
+        (255, 128, 0)
+    """
+    if text in COLORS:
+        return COLORS[text]
+    if not re.fullmatch("#[0-9a-fA-F]{6}", text):
+        raise ValueError(f"one of {', '.join(COLORS)} or #rrggbb is needed")
+    red, green, blue = bytes.fromhex(text[1:])
+    return red, green, blue
 
 
 class _FiniteFloatParser(flags.FloatParser):
@@ -48,6 +68,15 @@ class _PathParser(flags.ArgumentParser):
         return os.path.expanduser(argument)
 
 
+class _ColorParser(flags.ArgumentParser):
+    """Refuses what `parse_color` does not take."""
+
+    def parse(self, argument):
+        """Returns the color as it was written."""
+        parse_color(argument)
+        return argument
+
+
 class Definer:
     """Defines flags of each kind on one set of values.
 
@@ -61,6 +90,10 @@ class Definer:
     def boolean(self, name: str, default: bool, text: str) -> None:
         """Defines --name and --noname."""
         flags.DEFINE_boolean(name, default, text, flag_values=self._values)
+
+    def color(self, name: str, default: str, text: str) -> None:
+        """Defines a color, see `parse_color`."""
+        self._define_parsed(_ColorParser(), name, default, text)
 
     def enum(
         self, name: str, default: str | None, choices: Sequence[str], text: str

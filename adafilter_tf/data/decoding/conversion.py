@@ -89,8 +89,11 @@ def _to_png(encoded: bytes) -> bytes:
         Image.init()
         formats = [name for name in Image.OPEN if name not in _NOT_OPENED]
         with Image.open(io.BytesIO(encoded), formats=formats) as image:
-            if image.width * image.height > pixel_limit.OWN_PIXELS:
-                raise _RefusedError(f"{image.width} x {image.height} pixels; resize it")
+            num_pixels = image.width * image.height
+            if num_pixels > pixel_limit.MOST_PIXELS:
+                raise _RefusedError(
+                    pixel_limit.explain_excess(num_pixels, pixel_limit.MOST_PIXELS)
+                )
             image.seek(0)
             upright = ImageOps.exif_transpose(image)
             stream = io.BytesIO()
@@ -151,7 +154,13 @@ def _keep(converted: bytes, path: pathlib.Path) -> None:
             raise
 
 
-def read_image(path: str, decode: Callable, *, channels: int) -> tuple:
+def read_image(
+    path: str,
+    decode: Callable,
+    *,
+    channels: int,
+    max_pixels: int | None = None,
+) -> tuple:
     """Reads and decodes a file without an exception for what may be wrong with it.
 
     Args:
@@ -159,6 +168,7 @@ def read_image(path: str, decode: Callable, *, channels: int) -> tuple:
         decode: From the bytes of a JPEG or PNG file, scalar string, to whatever is
             wanted.
         channels: To which `decode` decodes.
+        max_pixels: More than these `decode` refuses; None for `MOST_PIXELS`.
 
     Returns:
         What `decode` gives and None; or None and the reason, part of a sentence.
@@ -171,4 +181,8 @@ def read_image(path: str, decode: Callable, *, channels: int) -> tuple:
     try:
         return decode(tf.constant(encoded)), None
     except tf.errors.InvalidArgumentError:
-        return None, image_format.explain(encoded, channels=channels)
+        return None, image_format.explain(
+            encoded,
+            channels=channels,
+            max_pixels=max_pixels or pixel_limit.MOST_PIXELS,
+        )

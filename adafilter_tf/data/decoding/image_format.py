@@ -107,7 +107,12 @@ def read_head(path: str) -> tuple[bytes, None] | tuple[None, str]:
     return _read(path, HEAD)
 
 
-def explain(encoded: bytes, *, channels: int = 3) -> str:
+def explain(
+    encoded: bytes,
+    *,
+    channels: int = 3,
+    max_pixels: int = pixel_limit.MOST_PIXELS,
+) -> str:
     """Why bytes cannot be decoded to 1 or 3 channels, as a part of a sentence."""
     suffix = suffix_of(encoded)
     if suffix is None:
@@ -117,7 +122,7 @@ def explain(encoded: bytes, *, channels: int = 3) -> str:
         if kind in _IMAGES:
             return f"a truncated or damaged {name_format(encoded)} file"
         return f"{kind}, not an image"
-    excess = pixel_limit.describe_excess(encoded)
+    excess = pixel_limit.describe_excess(encoded, max_pixels)
     if excess is not None:
         return excess
     if suffix == ".png":

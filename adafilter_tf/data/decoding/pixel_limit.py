@@ -2,7 +2,7 @@
 
 A file of a few kilobytes can promise gigabytes of pixels. Its header is read and
 compared with a limit before anything is decoded. A server's limit depends on the size
-of the file; one's own files may have `OWN_PIXELS`, whatever their size.
+of the file; one's own files may have up to `MOST_PIXELS`, whatever their size.
 """
 
 import tensorflow as tf
@@ -14,8 +14,8 @@ MAX_PIXELS = 2**26
 # decompression bomb hundreds.
 MAX_UNQUESTIONED_PIXELS = 2**23
 MAX_PIXELS_PER_BYTE = 16
-# Of a file of one's own: three times the largest cameras.
-OWN_PIXELS = 2**28
+# TensorFlow 2.21 decodes no JPEG of 2**29 bytes, in RGB.
+MOST_PIXELS = (2**29 - 1) // 3
 
 _TOO_MANY = "The image has more pixels than a file of its size may have; resize it. "
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -34,7 +34,7 @@ def is_jpeg_or_png(encoded: tf.Tensor) -> tf.Tensor:
     return tf.io.is_jpeg(encoded) | (signature == _PNG_SIGNATURE)
 
 
-def bound_pixels(encoded: tf.Tensor, max_pixels: int | None = OWN_PIXELS) -> tf.Tensor:
+def bound_pixels(encoded: tf.Tensor, max_pixels: int | None = MOST_PIXELS) -> tf.Tensor:
     """The same bytes, or an error if their header promises too many pixels.
 
     The header alone is read.
@@ -63,8 +63,8 @@ def bound_pixels(encoded: tf.Tensor, max_pixels: int | None = OWN_PIXELS) -> tf.
         return tf.where(allowed, encoded, "")
 
 
-def describe_excess(encoded: bytes) -> str | None:
-    """How far an own JPEG or PNG file is beyond the limit; None if it is not.
+def describe_excess(encoded: bytes, max_pixels: int = MOST_PIXELS) -> str | None:
+    """How far an own JPEG or PNG file is beyond a limit; None if it is not.
 
     A header that cannot be read promises nothing.
     """
@@ -72,11 +72,17 @@ def describe_excess(encoded: bytes) -> str | None:
         num_pixels = int(_count_pixels(tf.constant(encoded)))
     except tf.errors.InvalidArgumentError:
         return None
-    if num_pixels <= OWN_PIXELS:
-        return None
+    return explain_excess(num_pixels, max_pixels) if num_pixels > max_pixels else None
+
+
+def explain_excess(num_pixels: int, max_pixels: int) -> str:
+    """Why an image of too many pixels is refused, part of a sentence."""
+    remedy = "resize it"
+    if num_pixels <= MOST_PIXELS:
+        remedy += f", or set --max_image_pixels={num_pixels}"
     return (
-        f"{num_pixels} pixels in {len(encoded)} bytes, more than the {OWN_PIXELS} that "
-        "an image may have (a decompression bomb?); resize it"
+        f"{num_pixels} pixels, more than the {max_pixels} that an image may have (a "
+        f"decompression bomb?); {remedy}"
     )
 
 

@@ -4,8 +4,7 @@ One path for training, evaluation, prediction and the exported graph: decode ins
 box, resize to a square. It is plain graph code (`tf.cond`, no autograph), so that it
 can be traced into a SavedModel. The conventions are those of TensorFlow's decoders
 (16-bit PNGs keep their upper 8 bits), but EXIF orientation is honoured, what is
-transparent shows a white background, and a file with too many pixels is refused
-undecoded.
+transparent shows a background, and a file with too many pixels is refused undecoded.
 """
 
 import dataclasses
@@ -30,6 +29,10 @@ _CHROMA_MARGIN = 8
 # transparent colour in a chunk tRNS. (The word in compressed data costs time only.)
 _PNG_ALPHA = 4
 _PNG_TRNS = r"\C*tRNS\C*"
+# Red, green and blue of what shows behind transparent pixels.
+WHITE = (255, 255, 255)
+# Grey of red, green and blue, as the decoders of TensorFlow have it (ITU-R BT.601).
+_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,20 +46,31 @@ class ImageSpec:
             image's shorter side.
         max_pixels: Largest image; None for what a server may be sent, see
             `pixel_limit.bound_pixels`.
+        background: Red, green and blue behind transparent pixels, each in 0..255.
     """
 
     image_size: int
     channels: int
     crop_fraction: float
-    max_pixels: int | None = pixel_limit.OWN_PIXELS
+    max_pixels: int | None = pixel_limit.MOST_PIXELS
+    background: tuple[int, int, int] = WHITE
 
     @classmethod
-    def of(cls, model: keras.Model, crop_fraction: float) -> "ImageSpec":
+    def of(
+        cls,
+        model: keras.Model,
+        crop_fraction: float,
+        *,
+        max_pixels: int | None = pixel_limit.MOST_PIXELS,
+        background: tuple[int, int, int] = WHITE,
+    ) -> "ImageSpec":
         """Returns the spec of a model's images.
 
         Args:
             model: Takes pixels [B, S, S, C] of a fixed size.
             crop_fraction: See `ImageSpec`.
+            max_pixels: The same.
+            background: The same.
 
         Raises:
             ValueError: The input is not such a batch of square images.
@@ -67,7 +81,7 @@ class ImageSpec:
                 f"Received a model with input shape {shape}; expected (batch, size, "
                 "size, channels) with a fixed size."
             )
-        return cls(shape[1], shape[3], crop_fraction)
+        return cls(shape[1], shape[3], crop_fraction, max_pixels, background)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -78,7 +92,8 @@ class ImageSpec:
 def decode_image(
     encoded: tf.Tensor,
     channels: int,
-    max_pixels: int | None = pixel_limit.OWN_PIXELS,
+    max_pixels: int | None = pixel_limit.MOST_PIXELS,
+    background: tuple[int, int, int] = WHITE,
 ) -> tf.Tensor:
     """All pixels of an image, upright.
 
@@ -86,6 +101,7 @@ def decode_image(
         encoded: Scalar string, the bytes of a JPEG or PNG file.
         channels: 1 (grey) or 3 (RGB); a file of the other kind is converted.
         max_pixels: See `pixel_limit.bound_pixels`.
+        background: See `ImageSpec`.
 
     Returns:
         uint8 [H, W, channels].
@@ -98,7 +114,7 @@ def decode_image(
     stored = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels, dct_method=_DCT_METHOD),
-        lambda: decode_png(encoded, channels),
+        lambda: decode_png(encoded, channels, background),
     )
     upright = exif_orientation.make_upright(
         stored, exif_orientation.read_orientation(encoded)
@@ -106,17 +122,22 @@ def decode_image(
     return tf.ensure_shape(upright, [None, None, channels])
 
 
-def decode_png(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    """The pixels of a PNG file, uint8 [H, W, channels], on white where transparent.
+def decode_png(
+    encoded: tf.Tensor,
+    channels: int,
+    background: tuple[int, int, int] = WHITE,
+) -> tf.Tensor:
+    """The pixels of a PNG file, uint8 [H, W, channels], with what shows behind them.
 
-    `a * c + (1 - a) * white`, rounded, for alpha `a` and colour `c`; where nothing is
-    transparent these are the decoder's own pixels, bit for bit.
+    `a * c + (1 - a) * background`, rounded, for alpha `a` and colour `c`; where nothing
+    is transparent these are the decoder's own pixels, bit for bit.
     """
     return tf.cond(
         _may_be_transparent(encoded),
-        lambda: _blend_with_white(
+        lambda: _blend(
             tf.io.decode_png(encoded, channels),
             tf.io.decode_png(encoded, 4)[:, :, 3:],
+            background if channels == 3 else (_to_grey(background),),
         ),
         lambda: tf.io.decode_png(encoded, channels),
     )
@@ -129,9 +150,16 @@ def _may_be_transparent(encoded: tf.Tensor) -> tf.Tensor:
     return (kind >= _PNG_ALPHA) | tf.strings.regex_full_match(encoded, _PNG_TRNS)
 
 
-def _blend_with_white(colours: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+def _to_grey(colour: tuple[int, int, int]) -> int:
+    return round(sum(w * c for w, c in zip(_LUMA, colour, strict=True)))
+
+
+def _blend(
+    colours: tf.Tensor, alpha: tf.Tensor, background: tuple[int, ...]
+) -> tf.Tensor:
     colours, alpha = tf.cast(colours, tf.int32), tf.cast(alpha, tf.int32)
-    blended = (colours * alpha + 255 * (255 - alpha) + 127) // 255
+    behind = tf.constant(background, tf.int32)
+    blended = (colours * alpha + behind * (255 - alpha) + 127) // 255
     return tf.cast(blended, tf.uint8)
 
 
@@ -158,7 +186,8 @@ def decode_crop_and_resize(
     *,
     image_size: int,
     channels: int,
-    max_pixels: int | None = pixel_limit.OWN_PIXELS,
+    max_pixels: int | None = pixel_limit.MOST_PIXELS,
+    background: tuple[int, int, int] = WHITE,
 ) -> tf.Tensor:
     """The pixels inside a box of the upright image, resized to a square.
 
@@ -171,6 +200,7 @@ def decode_crop_and_resize(
         image_size: Side S of the result in pixels.
         channels: 1 or 3.
         max_pixels: See `pixel_limit.bound_pixels`.
+        background: See `ImageSpec`.
 
     Returns:
         float32 [S, S, channels] in 0..255.
@@ -186,7 +216,7 @@ def decode_crop_and_resize(
     cropped = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: _decode_and_crop_jpeg(encoded, choose_stored_box, channels),
-        lambda: _crop(decode_png(encoded, channels), choose_stored_box),
+        lambda: _crop(decode_png(encoded, channels, background), choose_stored_box),
     )
     cropped = exif_orientation.make_upright(cropped, orientation)
     cropped = tf.ensure_shape(cropped, [None, None, channels])
@@ -209,6 +239,7 @@ def preprocess_for_evaluation(encoded: tf.Tensor, spec: ImageSpec) -> tf.Tensor:
         image_size=spec.image_size,
         channels=spec.channels,
         max_pixels=spec.max_pixels,
+        background=spec.background,
     )
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from absl import logging
 
 from adafilter_tf import errors
+from adafilter_tf.data.decoding import pixel_limit
 from adafilter_tf.data.examples import Examples, Splits, show_path
 from adafilter_tf.data.integrity import manifest, scan
 from adafilter_tf.files.atomic import write_csv
@@ -33,10 +34,12 @@ class Rule:
         on_bad_image: "error" stops at them, "skip" leaves them out.
         max_bad_fraction: Share of the images, 0..1, that may be left out; more of them
             is a mistake in the data set rather than dirt.
+        max_pixels: Images with more cannot be used.
     """
 
     on_bad_image: str = "error"
     max_bad_fraction: float = 1.0
+    max_pixels: int = pixel_limit.MOST_PIXELS
 
     def __post_init__(self):
         """Checks the values."""
@@ -138,7 +141,7 @@ def _find_and_tell(
 ) -> tuple[BadImage, ...]:
     entries = scan.scan_images(paths, cache=cache)
     _tell_notes(entries)
-    reasons = (_reason_against(entry, channels) for entry in entries)
+    reasons = (_reason_against(entry, channels, rule.max_pixels) for entry in entries)
     bad = tuple(
         BadImage(path, reason)
         for path, reason in zip(paths, reasons, strict=True)
@@ -184,10 +187,14 @@ def _tell_notes(entries: Sequence[manifest.ImageEntry]) -> None:
         )
 
 
-def _reason_against(entry: manifest.ImageEntry, channels: int) -> str | None:
+def _reason_against(
+    entry: manifest.ImageEntry, channels: int, max_pixels: int
+) -> str | None:
     """Why the image cannot be used, None if it can."""
     if entry.status != manifest.OK:
         return entry.status
+    if (num_pixels := entry.height * entry.width) > max_pixels:
+        return pixel_limit.explain_excess(num_pixels, max_pixels)
     if entry.format == "JPEG" and entry.channels == 4 and channels == 1:
         return "a CMYK JPEG file, which cannot become grey; convert it to RGB"
     return None

@@ -4,6 +4,7 @@ from adafilter_tf import distribution, methods
 from adafilter_tf.cli.flags import choices
 from adafilter_tf.data import pipeline, selection
 from adafilter_tf.data.augmentation import addons
+from adafilter_tf.data.decoding import pixel_limit
 from adafilter_tf.data.integrity import verification
 from adafilter_tf.evaluation.explanation import gate_patterns
 from adafilter_tf.export import runtimes
@@ -29,6 +30,7 @@ def test_tables_are_those_of_their_modules():
         },
         "METHODS": tuple(methods.METHODS),
         "MONITORS": tuple(early_stopping.MONITORS),
+        "MOST_PIXELS": pixel_limit.MOST_PIXELS,
         "ON_BAD_IMAGE": verification.ON_BAD_IMAGE,
         "OPTIMIZERS": optimizers.OPTIMIZERS,
         "PIXEL_RANGES": tuple(adaptation.PIXEL_RANGES),

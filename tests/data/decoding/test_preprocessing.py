@@ -49,6 +49,17 @@ def test_transparency_shows_a_white_background(photograph, encode, alpha):
     np.testing.assert_allclose(grey, expected, atol=0.5001)
 
 
+def test_transparency_shows_the_background_that_is_asked_for(photograph, encode):
+    clear = np.zeros_like(photograph[..., :1])
+    encoded = encode(np.concatenate([photograph, clear], -1), "PNG")
+    spec = ImageSpec(8, 3, 1.0, background=(10, 200, 30))
+    pixels = preprocessing.preprocess_for_evaluation(tf.constant(encoded), spec)
+    np.testing.assert_allclose(pixels, np.full([8, 8, 3], [10, 200, 30]), atol=1e-3)
+    grey = preprocessing.decode_image(encoded, 1, background=(10, 200, 30)).numpy()
+    opaque = encode(np.full([1, 1, 3], [10, 200, 30], np.uint8), "PNG")
+    assert set(grey.ravel()) == {preprocessing.decode_image(opaque, 1).numpy().item()}
+
+
 def test_transparent_colour_of_a_palette_is_white(encode):
     colours = Image.fromarray(np.array([[10, 20]], np.uint8))
     colours = colours.convert("P")

@@ -72,6 +72,16 @@ def test_skipped_images_are_dropped_and_listed_with_their_reason(folder, bad_fil
     assert {image.reason: image.path for image in bad} == bad_files
 
 
+def test_image_of_more_pixels_than_allowed_names_the_flag(folder):
+    with Image.open(folder / "0.png") as image:
+        num_pixels = image.width * image.height
+    rule = verification.Rule("error", max_pixels=num_pixels - 1)
+    with pytest.raises(errors.RunError, match=f"--max_image_pixels={num_pixels}"):
+        verification.verify_images(_splits(folder), rule, channels=3)
+    rule = verification.Rule("error", max_pixels=num_pixels)
+    verification.verify_images(_splits(folder), rule, channels=3)
+
+
 def test_cmyk_photograph_cannot_become_grey(tmp_path, folder, photograph):
     Image.fromarray(photograph).convert("CMYK").save(tmp_path / "cmyk.jpg")
     splits = _splits(folder, [str(tmp_path / "cmyk.jpg")])
