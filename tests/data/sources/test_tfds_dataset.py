@@ -11,6 +11,81 @@ from adafilter_tf.data import sources
 from adafilter_tf.data.decoding import preprocessing
 
 
+class OddPictures(tfds.core.GeneratorBasedBuilder):
+    """Splits of unusual names, unlabelled images, two features of each kind."""
+
+    VERSION = tfds.core.Version("1.0.0")
+    BUILDER_CONFIGS = [  # noqa: RUF012  # as TFDS wants it
+        tfds.core.BuilderConfig(name=name, version="1.0.0")
+        for name in ("bytes", "floats")
+    ]
+
+    def _info(self):
+        if self.builder_config.name == "floats":
+            image = tfds.features.Image(shape=(4, 4, 1), dtype=np.float32)
+        else:
+            image = tfds.features.Image(shape=(4, 4, 3))
+        features = tfds.features.FeaturesDict(
+            {
+                "image": image,
+                "mask": tfds.features.Image(shape=(4, 4, 3)),
+                "label": tfds.features.ClassLabel(names=["a", "b"]),
+                "shape": tfds.features.ClassLabel(names=["round", "square"]),
+            }
+        )
+        return self.dataset_info_from_configs(
+            features=features, supervised_keys=("image", "label")
+        )
+
+    def _split_generators(self, dl_manager):
+        labels = {"train": [0, 1, 1], "val": [1, 0], "test": [-1, -1]}
+        return {split: self._generate_examples(of) for split, of in labels.items()}
+
+    def _generate_examples(self, labels):
+        image = self.info.features["image"]
+        for number, label in enumerate(labels):
+            yield (
+                number,
+                {
+                    "image": np.full(image.shape, number, image.np_dtype),
+                    "mask": np.full([4, 4, 3], 200 + number, np.uint8),
+                    "label": label,
+                    "shape": number % 2,
+                },
+            )
+
+
+def test_split_val_is_validation_and_unlabelled_images_are_not_used(tmp_path):
+    source = sources.load_source("odd_pictures/bytes", data_dir=str(tmp_path))
+    assert {split: of.labels for split, of in source.items()} == {
+        "train": (0, 1, 1),
+        "validation": (1, 0),
+    }
+
+
+def test_keys_name_the_features(tmp_path):
+    source = sources.load_source(
+        "odd_pictures/bytes",
+        data_dir=str(tmp_path),
+        image_key="mask",
+        label_key="shape",
+    )
+    assert source["train"].class_names == ("round", "square")
+    assert source["train"].labels == (0, 1, 0)
+    paths = map(pathlib.Path, source["train"].paths)
+    decoded = [preprocessing.decode_image(path.read_bytes(), 3) for path in paths]
+    assert [int(image[0, 0, 0]) for image in decoded] == [200, 201, 202]
+    with pytest.raises(errors.UsageError, match="--image_key and --label_key"):
+        sources.load_source(
+            "odd_pictures/bytes", data_dir=str(tmp_path), image_key="label"
+        )
+
+
+def test_float_pixels_are_refused(tmp_path):
+    with pytest.raises(errors.UsageError, match="'image' are float32"):
+        sources.load_source("odd_pictures/floats", data_dir=str(tmp_path))
+
+
 @pytest.mark.parametrize("name", ["oxford_flowers102", "tfds:oxford_flowers102:2.1.1"])
 def test_splits_and_original_bytes_are_extracted(tmp_path, mock_flowers, name):
     source = sources.load_source(name, data_dir=str(tmp_path))

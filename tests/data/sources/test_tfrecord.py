@@ -140,3 +140,17 @@ def test_missing_files_and_half_named_splits_are_usage_errors(load, images, tmp_
 def test_keys_of_other_forms_are_refused(tmp_path):
     with pytest.raises(errors.UsageError, match="Received --image_key=x for dataset="):
         sources.load_source(f"folder:{tmp_path}", image_key="x")
+
+
+def test_names_in_latin_1_stay_different_classes(load, images, tmp_path):
+    names = [name.encode("latin-1") for name in ("pâté", "pâtè", "pâté")]
+    for i, classes in enumerate((names, ["pâté".encode(), *names[1:]])):
+        examples = [
+            {"image/encoded": image, "image/class/label": name}
+            for image, name in zip(images, classes, strict=False)
+        ]
+        record_data.write_tfrecord(tmp_path / f"{i}.tfrecord", examples)
+        found = load(f"{i}.tfrecord")["all"]
+        assert set(found.class_names) == {"pâté", "pâtè"}
+        labels = [found.class_names[label] for label in found.labels]
+        assert labels == ["pâté", "pâtè", "pâté"]
