@@ -4,6 +4,9 @@ import csv
 import json
 import os
 
+import pytest
+import tensorflow as tf
+
 from tests.command_line import call
 from tests.faults import odd_folder
 
@@ -41,6 +44,26 @@ def _find_missing(entries, used, reasons):
     return [path for path in entries if path not in used and not is_listed(path)]
 
 
+def _serve(export, paths):
+    """Class and score of each file that the exported model takes."""
+    model = tf.saved_model.load(str(export))
+    answer = model.signatures["serving_default"]
+    found = {}
+    for path in paths:
+        with open(path, "rb") as file:
+            outputs = answer(image_bytes=tf.constant([file.read()]))
+        if outputs["valid"].numpy()[0]:
+            name = outputs["classes"].numpy()[0].decode()
+            found[path] = name, float(outputs["top_k_scores"].numpy()[0, 0])
+    return found
+
+
+def _is_common(path):
+    with open(path, "rb") as file:
+        return file.read(4) in (b"\xff\xd8\xff\xe0", b"\x89PNG", b"GIF8")
+
+
+@pytest.mark.slow
 def test_every_file_is_used_or_listed(capfd, amount, count, tmp_path):
     images = tmp_path / "odd" / "images"
     odd_folder.make(images, amount(3000, 60))
@@ -81,5 +104,15 @@ def test_every_file_is_used_or_listed(capfd, amount, count, tmp_path):
     assert _find_missing(entries, {row["path"] for row in rows}, reasons) == []
     predicted = {row["path"] for row in rows if not row["error"]}
     assert usable <= predicted
+
+    run("--mode=export", f"--output_dir={tmp_path / 'run'}", "--fold=none")
+    served = _serve(tmp_path / "run" / "export" / "1", sorted(predicted))
+    answers = {row["path"]: row for row in rows}
+    for path, (name, score) in served.items():
+        assert abs(score - float(answers[path]["probability"])) < 1e-3, path
+        assert name == answers[path]["class"], path
+    # Whatever its name, what TensorFlow decodes safely is served.
+    assert {path for path in predicted if _is_common(path)} <= served.keys()
+    count.add("served", len(served))
     count.add("usable", len(usable))
     count.add("listed", len(entries) - len(usable))
