@@ -2,7 +2,7 @@
 
 import keras
 
-from adafilter_tf.models import classifier
+from adafilter_tf.models import classifier, freezing
 from adafilter_tf.optim import stages as stages_lib
 
 
@@ -34,18 +34,13 @@ def stages(*, probe_fraction: float = 0.5) -> tuple[stages_lib.Stage, ...]:
         probe_fraction: Fraction of the steps that train the head alone, above 0 and
             below 1.
     """
+    freeze = freezing.QuietFreeze()
+
+    def train_head(model: keras.Model) -> None:
+        # Frozen batch norms keep their statistics, frozen dropout does nothing.
+        freeze.begin(model, {x.name for x in model.layers if x.name != "head"})
+
     return (
-        stages_lib.Stage("probe", probe_fraction, _train_head),
-        stages_lib.Stage("tune", 1 - probe_fraction, _train_everything),
+        stages_lib.Stage("probe", probe_fraction, train_head),
+        stages_lib.Stage("tune", 1 - probe_fraction, freeze.end),
     )
-
-
-def _train_head(model: keras.Model) -> None:
-    # Frozen batch norms keep their statistics.
-    for layer in model.layers:
-        layer.trainable = layer.name == "head"
-
-
-def _train_everything(model: keras.Model) -> None:
-    for layer in model.layers:
-        layer.trainable = True

@@ -18,6 +18,8 @@ NOISE_LAYERS = (
     keras.layers.SpatialDropout3D,
     convnext.StochasticDepth,
 )
+# Attributes of theirs that say how strong the noise is.
+_STRENGTHS = ("rate", "stddev", "drop_path_rate")
 
 
 def freeze(model: keras.Model, names: Collection[str]) -> keras.Model:
@@ -58,6 +60,41 @@ def freeze(model: keras.Model, names: Collection[str]) -> keras.Model:
         if layer.weights:
             conversion.copy_weights(layer, frozen.get_layer(layer.name))
     return frozen
+
+
+class QuietFreeze:
+    """Freezes layers for some time, in which they add no noise; see `freeze`.
+
+    The model stays the same object. It has to be compiled again after each call.
+
+    Example:
+        >>> quiet = QuietFreeze()
+        >>> quiet.begin(backbone, [layer.name for layer in backbone.layers])
+        >>> len(backbone.trainable_weights)
+        0
+        >>> quiet.end(backbone)
+    """
+
+    def __init__(self):
+        self._strengths: dict[tuple[str, str], float] = {}
+
+    def begin(self, model: keras.Model, names: Collection[str]) -> None:
+        """Freezes the named layers of a functional model; all others train."""
+        noise = list_frozen_noise(graph.list_calls(model), names)
+        for layer in model.layers:
+            layer.trainable = layer.name not in names
+            for strength in _STRENGTHS:
+                if layer.name in noise and hasattr(layer, strength):
+                    self._strengths[layer.name, strength] = getattr(layer, strength)
+                    setattr(layer, strength, 0.0)
+
+    def end(self, model: keras.Model) -> None:
+        """Lets all layers train, with their noise."""
+        for layer in model.layers:
+            layer.trainable = True
+        for (name, strength), value in self._strengths.items():
+            setattr(model.get_layer(name), strength, value)
+        self._strengths.clear()
 
 
 def pass_through(layer: keras.Layer, name: str) -> keras.Layer:

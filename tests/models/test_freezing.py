@@ -129,3 +129,47 @@ def test_layers_frozen_by_their_owner_are_not_noisy_either():
     np.testing.assert_array_equal(
         features(images, training=True), features(images, training=False)
     )
+
+
+def test_probe_is_not_noisy_and_tuning_is():
+    model = METHODS["lp_ft"].build(noisy_blocks(False), 3)
+    images = random_images(4, 8, 8, 3)
+    features = keras.Model(model.input, model.get_layer("block3_drop").output)
+
+    def noise():
+        return np.abs(features(images, training=True) - features(images)).max()
+
+    probe, tune = METHODS["lp_ft"].stages()
+    probe.begin(model)
+    assert noise() == 0
+    tune.begin(model)
+    assert noise() > 1e-3
+    # A training that resumes in the second stage never begins the first.
+    _, tune = METHODS["lp_ft"].stages()
+    tune.begin(model)
+    assert noise() > 1e-3
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.GaussianNoise(0.5),
+        layers.GaussianDropout(0.5),
+        layers.AlphaDropout(0.5),
+        layers.SpatialDropout2D(0.5),
+        freezing.convnext.StochasticDepth(0.5),
+    ],
+)
+def test_noise_of_each_kind_pauses(layer):
+    images = keras.Input((8, 8, 3))
+    x = layer(layers.Conv2D(4, 3, name="conv")(images))
+    model = keras.Model(images, x)
+    batch = random_images(4, 8, 8, 3)
+    quiet = freezing.QuietFreeze()
+    for call, expected in (
+        (lambda: quiet.begin(model, {"conv", layer.name}), 0),
+        (lambda: quiet.end(model), 1),
+    ):
+        call()
+        noise = np.abs(model(batch, training=True) - model(batch)).max()
+        assert (noise > 1e-3) == expected

@@ -102,6 +102,16 @@ def test_network_without_frozen_layers_is_an_error(examples):
         train(examples, "adafilter", cached=True)
 
 
+def test_random_layer_of_the_network_is_an_error_that_names_it(examples):
+    images = keras.Input((8, 8, 3))
+    x = keras.layers.RandomFlip("horizontal", name="flip")(images)
+    model = METHODS["fine_tuning"].build(
+        keras.Model(images, tiny_resnet()(x)), 3, tune_blocks="none"
+    )
+    with pytest.raises(errors.UsageError, match=r"'flip' \(RandomFlip\)"):
+        feature_cache.cache(model, make_input(examples, seed=0), batch_size=4)
+
+
 def test_method_of_several_stages_is_an_error(examples):
     with pytest.raises(errors.UsageError, match="method of several stages"):
         train(examples, "lp_ft", cached=True)
