@@ -21,7 +21,7 @@ from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import card as card_lib
 from adafilter_tf.export import signatures as signatures_lib
 from adafilter_tf.export import warmup
-from adafilter_tf.files import atomic, full_disk
+from adafilter_tf.files import atomic, checksums, full_disk
 
 
 def export_saved_model(
@@ -123,6 +123,8 @@ def _write_extra(folder: pathlib.Path, card: str | None, spec: ImageSpec) -> Non
     )
     # A request that fails would keep a server from loading the model.
     warmup.replay_requests(folder)
+    sums = checksums.describe_tree(folder)
+    (extra / checksums.FILE_NAME).write_text(sums, encoding="utf-8")
 
 
 def _name_methods(path: pathlib.Path) -> None:
@@ -146,3 +148,16 @@ def _publish(finished: pathlib.Path, export_dir: str) -> str:
                 raise
         else:
             return version
+
+
+def find_fault(version: str | os.PathLike) -> str | None:
+    """Returns what is damaged in an exported version, None if nothing is known to be.
+
+    Args:
+        version: Folder of one version.
+    """
+    folder = pathlib.Path(version)
+    sums = checksums.read(folder / warmup.FOLDER / checksums.FILE_NAME)
+    return checksums.find_fault(folder, sums) or checksums.find_fault(
+        folder, {}, ["saved_model.pb"]
+    )

@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
+from absl import logging
 
 from adafilter_tf import errors, export
 from adafilter_tf.data import pipeline, splits
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.export import calibration, card, export_formats, runtimes
+from adafilter_tf.export import (
+    calibration,
+    card,
+    export_formats,
+    runtimes,
+    saved_model,
+)
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import run_dir
 
@@ -42,11 +49,19 @@ def check_formats(formats: Sequence[str]) -> None:
 
 
 def find_export(folder: run_dir.RunDir, name: str) -> pathlib.Path | None:
-    """Returns where a format of a run is, None if it is not there yet."""
+    """Returns where a format of a run is, None if it is missing or damaged."""
     if name == SAVED_MODEL:
-        return next(reversed(folder.list_exports()), None)
-    path = folder.root / runtimes.RUNTIMES[name].file_name
-    return path if path.exists() else None
+        path = next(reversed(folder.list_exports()), None)
+        fault = saved_model.find_fault(path) if path else None
+    else:
+        path = folder.root / runtimes.RUNTIMES[name].file_name
+        if not path.exists():
+            return None
+        fault = folder.find_fault(path.name)
+    if fault:
+        logging.warning("%s: %s; it is made again.", path, fault)
+        return None
+    return path
 
 
 def export_run(
@@ -105,6 +120,8 @@ def export_run(
     others = [name for name in formats if name != SAVED_MODEL]
     if others:
         reports = _export_other_runtimes(model, run, others, spec)
+        for name in others:
+            folder.record(runtimes.RUNTIMES[name].file_name)
         _keep_reports(
             folder,
             {
@@ -163,7 +180,12 @@ def _to_json(report: calibration.FoldReport) -> dict:
 
 def _keep_reports(folder: run_dir.RunDir, entries: Mapping[str, dict]) -> None:
     path = folder.export_reports
-    earlier = atomic.read_json(path) if path.exists() else {}
+    earlier: dict = {}
+    if path.exists():
+        try:
+            earlier = atomic.read_json(path)
+        except errors.RunError as error:
+            logging.warning("%s Its earlier entries are lost.", error)
     atomic.write_json(path, {**earlier, **entries})
 
 

@@ -12,7 +12,6 @@ import hashlib
 import json
 import os
 import pathlib
-import shutil
 
 import keras
 import numpy as np
@@ -84,8 +83,8 @@ def _write(target, model, metrics, info, keep) -> None:
                 f"The weight {variable.path} is not finite at step {info.step}; no "
                 "checkpoint of it was written."
             )
-    temporary = target.with_name(f".{target.name}.writing")
-    shutil.rmtree(temporary, ignore_errors=True)
+    temporary = atomic.temporary_path(target)
+    atomic.remove(temporary)
     try:
         temporary.mkdir(parents=True)
         for name, content in zip(_FILES, (arrays, metrics), strict=True):
@@ -93,10 +92,10 @@ def _write(target, model, metrics, info, keep) -> None:
         digests = _digests(temporary, dataclasses.asdict(info))
         description = {**dataclasses.asdict(info), "sha256": digests}
         (temporary / "checkpoint.json").write_text(json.dumps(description))
-        shutil.rmtree(target, ignore_errors=True)
+        atomic.remove(target)
         atomic.publish(temporary, target)
     except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
+        atomic.remove(temporary)
         raise _write_error(target, error) from error
     _drop_old(target, keep)
 
@@ -223,16 +222,23 @@ def load_metrics(
             variable.assign(array)  # TensorFlow gives each replica an equal part
 
 
+def list_steps(folder: str | os.PathLike | None) -> list[int]:
+    """Returns the steps of the checkpoints in a folder; None has none."""
+    paths = pathlib.Path(folder).glob("step_*") if folder else ()
+    numbers = (path.name.removeprefix("step_") for path in paths)
+    return sorted(int(number) for number in numbers if number.isdecimal())
+
+
 def _name(step: int) -> str:
     return f"step_{step:09d}"
 
 
 def _drop_old(newest: pathlib.Path, keep: int) -> None:
-    paths = sorted(newest.parent.glob("step_*"))
+    paths = sorted(newest.parent.glob("step_*"))  # folders, or what stands there
     # What lies beyond the newest was found damaged when the run went on before it.
     place = paths.index(newest) + 1
     for path in [*paths[: max(0, place - keep)], *paths[place:]]:
-        shutil.rmtree(path, ignore_errors=True)
+        atomic.remove(path)
 
 
 def _write_error(path: pathlib.Path, error: OSError) -> errors.RunError:

@@ -49,6 +49,28 @@ def arguments(images, *more):
     )
 
 
+def kill_after_first_checkpoint(arguments, folder):
+    """Runs the command until its first checkpoint; returns that checkpoint's step."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "adafilter_tf.run", *arguments,
+         f"--output_dir={folder}"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    wait_for_checkpoint(process, folder)
+    process.kill()
+    process.wait()
+    return newest_step(folder)
+
+
+def wait_for_checkpoint(process, folder):
+    """Returns when the folder has a checkpoint, or the process has ended."""
+    deadline = time.monotonic() + 600
+    while not newest_step(folder) and process.poll() is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def run(arguments, folder, *, kill_after=None):
     """Runs the command, perhaps until it is killed.
 

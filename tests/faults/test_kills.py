@@ -75,3 +75,33 @@ def _kill_until_it_ends(count, arguments, folder, seconds, rng):
         count.add("kills", int(code == -signal.SIGKILL))
         count.add("kills before the first checkpoint", int(code < 0 and not finished))
         logging.info("%s", count.to_json())
+
+
+@pytest.mark.slow
+def test_kill_after_the_first_checkpoint_in_bfloat16(amount, count, tmp_path):
+    """Half-precision sums have no fixed order in threads: the end is only close."""
+    if not amount(True, False):
+        pytest.skip("only in `make faults`")
+    images = processes.make_images(tmp_path / "images")
+    arguments = processes.arguments(
+        images, *METHODS["learned_gates"], "--precision=mixed_bfloat16"
+    )
+    code, err, _ = processes.run(arguments, tmp_path / "whole")
+    assert code == 0, err
+    expected = processes.weights(tmp_path / "whole")
+    folder = tmp_path / "killed"
+    step = processes.kill_after_first_checkpoint(arguments, folder)
+    assert 0 < step < 40
+    count.add("kills")
+    code, err, _ = processes.run(arguments, folder)
+    if code or "Traceback" in err:
+        count.crash_of_process(folder, code, err)
+    count.add("resumed", int(processes.resumed_step(err) == step))
+    actual = processes.weights(folder)
+    assert actual.keys() == expected.keys()
+    for name, value in expected.items():
+        if np.issubdtype(value.dtype, np.floating):
+            assert np.isfinite(actual[name]).all(), name
+            np.testing.assert_allclose(actual[name], value, atol=0.1, err_msg=name)
+    assert count.outcomes["crashes"] == 0, "\n".join(count.examples)
+    assert count.outcomes["resumed"] == 1

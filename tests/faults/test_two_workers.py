@@ -2,7 +2,6 @@
 
 import logging
 import shutil
-import time
 
 import numpy as np
 import pytest
@@ -93,15 +92,35 @@ def test_images_that_go_while_two_workers_train(count, tmp_path, index):
     folder = tmp_path / "run"
     long = ("--steps_per_epoch=400", "--checkpoint_steps=2")
     pair = start(tmp_path, folder, *long)
-    deadline = time.monotonic() + 600
-    while not processes.newest_step(folder) and pair[0].poll() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    processes.wait_for_checkpoint(pair[0], folder)
     shutil.rmtree(tmp_path / f"worker_{index}/images")
     lines = last_lines(pair)
     assert "was there when the run began and is gone" in lines[index]
     assert "Another worker of the 2 is gone (" in lines[1 - index]
     count.add("runs without images")
+
+
+def test_chief_that_is_killed_alone(count, tmp_path):
+    """The other worker ends in one line; both resume and end as the undisturbed."""
+    make_homes(tmp_path)
+    often = ("--steps_per_epoch=40", "--checkpoint_steps=2")
+    worker_processes.finish(start(tmp_path, tmp_path / "whole", *often))
+    expected = processes.weights(tmp_path / "whole")
+    folder = tmp_path / "run"
+    chief, other = start(tmp_path, folder, *often)
+    processes.wait_for_checkpoint(chief, folder)
+    chief.kill()
+    chief.communicate()
+    _, errors = other.communicate(timeout=600)
+    assert other.returncode == 1, errors[-3000:]
+    assert "Traceback" not in errors
+    assert "Another worker of the 2 is gone (" in errors.strip().splitlines()[-1]
+    step = processes.newest_step(folder)
+    assert 0 < step < 80
+    (_, errors), _ = worker_processes.finish(start(tmp_path, folder, *often))
+    assert processes.resumed_step(errors) == step
+    assert largest_difference(processes.weights(folder), expected) < 1e-5
+    count.add("chiefs killed")
 
 
 @pytest.mark.parametrize("method", ["lp_ft", "wise_ft"])

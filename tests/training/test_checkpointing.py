@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
+from adafilter_tf.files import atomic
 from adafilter_tf.methods import adafilter
 from adafilter_tf.training import checkpointing
 from tests.conftest import compile_sgd, random_images, tiny_resnet, train
@@ -102,9 +103,19 @@ def test_damaged_description_is_passed_over(tmp_path, model, text):
     assert restore(tmp_path, model).step == 1
 
 
+def test_file_in_place_of_a_checkpoint_is_passed_over_and_replaced(tmp_path, model):
+    checkpointing.save_checkpoint(tmp_path, model, info(1))
+    for name in ("step_000000002", "step_000000003", "step_of_mine"):
+        (tmp_path / name).write_text("a file")
+    assert restore(tmp_path, model).step == 1
+    checkpointing.save_checkpoint(tmp_path, model, info(2))
+    assert restore(tmp_path, model).step == 2
+    assert checkpointing.list_steps(tmp_path) == [1, 2]
+
+
 def test_unfinished_write_does_not_count(tmp_path, model):
     checkpointing.save_checkpoint(tmp_path, model, info(1))
-    (tmp_path / ".step_000000002.writing").mkdir()
+    atomic.temporary_path(tmp_path / "step_000000002").mkdir()
     assert restore(tmp_path, model).step == 1
     checkpointing.save_checkpoint(tmp_path, model, info(2))
     assert restore(tmp_path, model).step == 2

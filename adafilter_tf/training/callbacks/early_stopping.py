@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from absl import logging
 
+from adafilter_tf import errors
 from adafilter_tf.files import atomic
 from adafilter_tf.optim import ema, optimizers
 from adafilter_tf.training import checkpointing
@@ -17,6 +18,10 @@ MONITORS = {
     "validation_loss": ("val_loss", -1),
 }
 """What may decide: its key in Keras' logs, and the sign that makes more better."""
+_LOST = (
+    "Early stopping needs the validations so far: put the run's own file back, or "
+    "train again in another --output_dir."
+)
 
 
 class EarlyStopping(keras.callbacks.Callback):
@@ -59,7 +64,7 @@ class EarlyStopping(keras.callbacks.Callback):
         self._takes_part = True
         self._values = {}
         if self._folder and _history(self._folder).exists():
-            rows = json.loads(_history(self._folder).read_text())
+            rows = _read_history(_history(self._folder))
             self._values = {row: value for row, value in rows if row <= step}
 
     def has_stopped(self) -> bool:
@@ -89,7 +94,12 @@ class EarlyStopping(keras.callbacks.Callback):
 
         Returns:
             `best_step` and `stopped_early`.
+
+        Raises:
+            RunError: The history of validations or the best weights are lost.
         """
+        if self._folder and not self._values:
+            raise errors.RunError(f"{_history(self._folder)} is missing. {_LOST}")
         best = self._best(self.last_step)
         if self._folder:
             arrays = checkpointing.load_arrays(_weights(self._folder, best))
@@ -129,8 +139,7 @@ class EarlyStopping(keras.callbacks.Callback):
         if not self._folder:
             self._kept = {best: self._kept[best] for best in useful}
             return
-        for path in self._checkpoints.glob("step_*") if self._checkpoints else ():
-            reached = int(path.name.removeprefix("step_"))
+        for reached in checkpointing.list_steps(self._checkpoints):
             if any(known <= reached for known in self._values):
                 useful.add(self._best(reached))
         for path in self._folder.glob("step_*.npz"):
@@ -140,6 +149,16 @@ class EarlyStopping(keras.callbacks.Callback):
 
 def _history(folder: pathlib.Path) -> pathlib.Path:
     return folder / "history.json"
+
+
+def _read_history(path: pathlib.Path) -> list[tuple[int, float]]:
+    try:
+        rows = json.loads(path.read_text("utf-8"))
+        return [(int(step), float(value)) for step, value in rows]
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise errors.RunError(
+            f"{path} cannot be read ({errors.explain(error)}). {_LOST}"
+        ) from error
 
 
 def _weights(folder: pathlib.Path, step: int) -> pathlib.Path:
