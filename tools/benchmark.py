@@ -2,7 +2,7 @@
 
     python -m tools.benchmark
     python -m tools.benchmark --backbone=resnet14 --batch_size=16 --rounds=10
-    KERAS_BACKEND=jax python -m tools.benchmark --sections=training,inference --json
+    KERAS_BACKEND=jax python -m tools.benchmark --sections=training --json
 
 Everything is measured in one process, the methods in turn on the same batch, and each
 ratio is the median of the ratios within the rounds; in brackets the quartiles. Ratios
