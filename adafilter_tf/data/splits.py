@@ -243,9 +243,10 @@ class RealPaths:
         self._folders: dict[str, str] = {}
 
     def __call__(self, path: str) -> str:
-        """The real path of a file, whether it exists or not."""
+        """The real path of a file; a link to no file is only itself."""
         if os.path.islink(path):
-            return os.path.realpath(path)
+            real = os.path.realpath(path)
+            return real if os.path.isfile(real) else path
         folder, name = os.path.split(path)
         if name in ("", ".", ".."):
             return os.path.realpath(path)

@@ -276,6 +276,16 @@ def test_one_file_in_two_splits_is_refused_under_any_spelling(tmp_path):
             _make(_source(train, (test,)), validation=0)
 
 
+def test_links_to_nothing_are_not_one_file(tmp_path):
+    """They are unreadable images, about which --on_bad_image decides."""
+    train = list(_write(tmp_path, "a.png", "b.png", "c.png"))
+    for name in ("lost.png", "gone.png"):
+        (tmp_path / name).symlink_to(tmp_path / "nowhere.png")
+    train.append(str(tmp_path / "lost.png"))
+    splits = _make(_source(tuple(train), (str(tmp_path / "gone.png"),)), validation=0)
+    assert splits.train.paths == tuple(train)
+
+
 def test_one_file_with_two_labels_is_called_that(tmp_path):
     first, second = _write(tmp_path, "a.png", "b.png")
     with pytest.raises(errors.RunError, match="is listed twice, with two labels, 'a'"):
