@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from adafilter_tf import evaluation, training
+from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import adafilter
@@ -175,6 +175,27 @@ def test_resume_before_the_best_epoch_forgets_it(tmp_path, monkeypatch):
     assert model.step == 40  # the third epoch after step 10 without a better loss
     assert second.restore(model)["best_step"] == 10
     assert model.restored == 10
+
+
+@pytest.mark.parametrize("text", ["", "[[10, 0.5], [2", "[1]", '{"a": 1}', "null"])
+def test_damaged_history_is_named(tmp_path, text):
+    (tmp_path / "history.json").write_text(text)
+    stopper = early_stopping.EarlyStopping("validation_loss", 2, tmp_path)
+    with pytest.raises(errors.RunError, match="history.json cannot be read"):
+        stopper.begin(10)
+
+
+def test_lost_history_and_lost_weights_are_named(tmp_path, monkeypatch):
+    stopper = early_stopping.EarlyStopping("validation_loss", 2, tmp_path)
+    stopper.begin(0)
+    model = run_epochs(stopper, [0.5], monkeypatch)
+    (tmp_path / "step_000000010.npz").unlink()
+    with pytest.raises(errors.RunError, match="step_000000010.npz"):
+        stopper.restore(model)
+    (tmp_path / "history.json").unlink()
+    stopper.begin(10)
+    with pytest.raises(errors.RunError, match="history.json is missing"):
+        stopper.restore(model)
 
 
 def fit(few_digits, folder, resume, callbacks=()):
