@@ -376,11 +376,14 @@ def test_unknown_start_of_gates_is_named(command, tmp_path):
     assert_error(result, 1, "gate_from='conv9'", "stem_conv")
 
 
-def test_empty_class_folder_is_named(command, tmp_path):
+def test_empty_class_folder_is_listed_and_no_class(command, tmp_path):
     images = make_images(tmp_path / "images")
     (images / "bird").mkdir()
-    result = train(command, tmp_path, images=images)
-    assert_error(result, 2, "bird")
+    code, _, err = train(command, tmp_path, images=images)
+    assert code == 0, err
+    rows = list(csv.DictReader((tmp_path / "run/skipped_images.csv").open()))
+    assert [row["path"] for row in rows] == [str(images / "bird")]
+    assert "bird" not in (tmp_path / "run/labels.txt").read_text().splitlines()
 
 
 def test_single_class_is_refused(command, tmp_path):
@@ -412,8 +415,8 @@ def test_unreadable_image_is_named_or_skipped(command, tmp_path):
 def test_image_that_vanishes_is_named(command, tmp_path, monkeypatch):
     write = image_record.write_record
 
-    def write_and_remove(examples, path):
-        write(examples, path)
+    def write_and_remove(examples, path, **options):
+        write(examples, path, **options)
         pathlib.Path(examples.train.paths[0]).unlink()
 
     monkeypatch.setattr(image_record, "write_record", write_and_remove)

@@ -14,7 +14,7 @@ from adafilter_tf.data.decoding import image_area
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.models import backbones, classifier
-from adafilter_tf.runs import run_callbacks, training_run
+from adafilter_tf.runs import run_options
 from adafilter_tf.training.callbacks import checkpoint
 
 
@@ -165,28 +165,28 @@ def training_options(
 
 def logging_options(
     values: flags.FlagValues, method: str
-) -> run_callbacks.LoggingOptions:
+) -> run_options.LoggingOptions:
     """Returns what TensorBoard shows of the training of `method`.
 
     Raises:
         UsageError: The steps to profile are not two steps in order.
     """
-    return run_callbacks.LoggingOptions(
+    return run_options.LoggingOptions(
         hyperparameters=flagfile.list_hyperparameters(values, method),
         profile_steps=tensorboard_flags.parse_profile_steps(values.profile_steps),
     )
 
 
-def stopping_options(values: flags.FlagValues) -> run_callbacks.StoppingOptions:
+def stopping_options(values: flags.FlagValues) -> run_options.StoppingOptions:
     """Returns when a training ends early."""
     names = ("monitor", "early_stopping_patience")
-    return run_callbacks.StoppingOptions(**_take(values, names))
+    return run_options.StoppingOptions(**_take(values, names))
 
 
-def safety_options(values: flags.FlagValues) -> training_run.SafetyOptions:
+def safety_options(values: flags.FlagValues) -> run_options.SafetyOptions:
     """Returns when a run is saved, and what it does at a non-finite loss."""
     names = ("checkpoint_steps", "checkpoint_minutes", "keep_checkpoints")
-    return training_run.SafetyOptions(
+    return run_options.SafetyOptions(
         checkpoints=checkpoint.CheckpointOptions(**_take(values, names)),
         **_take(values, ("on_non_finite", "max_rollbacks")),
     )

@@ -59,7 +59,7 @@ class Classifier:
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Returns the pixels of one encoded image as the model takes them."""
         spec = dataclasses.replace(self.spec, max_pixels=None)  # strangers' images
-        encoded = served_formats.to_png(encoded)
+        encoded = served_formats.to_png(encoded, spec.background)
         return preprocessing.preprocess_for_evaluation(encoded, spec)
 
     def classify(self, images: tf.Tensor, valid: tf.Tensor | None = None) -> Outputs:

@@ -2,14 +2,13 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import keras
 
-from adafilter_tf import training
 from adafilter_tf.data import pipeline
 from adafilter_tf.distribution import workers as workers_lib
-from adafilter_tf.runs import run_dir
+from adafilter_tf.runs import run_dir, run_options
 from adafilter_tf.training import checkpointing
 from adafilter_tf.training.callbacks import (
     checkpoint,
@@ -28,33 +27,24 @@ from adafilter_tf.training.tensorboard import (
 
 
 @dataclasses.dataclass(frozen=True)
-class LoggingOptions:
-    """What TensorBoard is told of a run beside its curves.
+class Observers:
+    """What watches a training, and is asked when it is over.
 
     Attributes:
-        hyperparameters: The run's settings by name.
-        profile_steps: First and last step to profile; None for no profile.
+        clock: Stops outside of training.
+        validate: Scores the validation examples after each epoch.
+        stopper: Ends the training early; None for nothing.
+        writer: Writes into the run's TensorBoard folder.
     """
 
-    hyperparameters: Mapping[str, object] = dataclasses.field(default_factory=dict)
-    profile_steps: tuple[int, int] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class StoppingOptions:
-    """When a training ends before its last epoch.
-
-    Attributes:
-        monitor: A key of `early_stopping.MONITORS`.
-        early_stopping_patience: Epochs without improvement; 0 for never.
-    """
-
-    monitor: str = "validation_accuracy"
-    early_stopping_patience: int = 0
+    clock: stopwatch.Stopwatch
+    validate: validation.Validation
+    stopper: early_stopping.EarlyStopping | None
+    writer: event_writer.EventWriter
 
 
 def create_stopper(
-    options: StoppingOptions, folder: run_dir.RunDir | None
+    options: run_options.StoppingOptions, folder: run_dir.RunDir | None
 ) -> early_stopping.EarlyStopping | None:
     """Returns what ends a training early, None for nothing.
 
@@ -76,14 +66,9 @@ def create_callbacks(
     folder: run_dir.RunDir,
     info: checkpointing.CheckpointInfo,
     data: pipeline.TrainingInput,
+    observers: Observers,
+    options: run_options.RunOptions,
     *,
-    clock: stopwatch.Stopwatch,
-    validate: validation.Validation,
-    stopper: early_stopping.EarlyStopping | None,
-    writer: event_writer.EventWriter,
-    options: training.TrainingOptions,
-    log: LoggingOptions,
-    checkpoints: checkpoint.CheckpointOptions,
     is_preempted: Callable[[], bool],
     workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> list[keras.callbacks.Callback]:
@@ -97,45 +82,42 @@ def create_callbacks(
         folder: Of the run.
         info: For the checkpoints.
         data: What is trained and validated on.
-        clock: Of the training.
-        validate: Of the validation examples.
-        stopper: Ends the training early; None for nothing.
-        writer: Of the run's TensorBoard folder.
-        options: Length and batches.
-        log: What TensorBoard is told.
-        checkpoints: When they are written.
+        observers: Those of the callbacks that are asked later.
+        options: Of the run.
         is_preempted: Whether this worker is to end.
         workers: Of the run.
     """
+    steps = options.training
     list_batch = functools.partial(
-        pipeline.list_batch, data, global_batch_size=options.batch_size
+        pipeline.list_batch, data, global_batch_size=steps.batch_size
     )
     finite = finite_loss.FiniteLoss(list_batch)
     saver = checkpoint.Checkpoint(
         folder.checkpoints,
         info,
-        clock,
-        checkpoints,
+        observers.clock,
+        options.safety.checkpoints,
         is_preempted,
         finite.explain,
         workers,
     )
-    callbacks = [clock, finite, validate]
+    validate, writer = observers.validate, observers.writer
+    callbacks = [observers.clock, finite, validate]
     if not workers.is_chief:
         return [*callbacks, saver]
     logger = tensorboard_logger.TensorBoardLogger(
         writer,
         gate_statistics=lambda: validate.gate_statistics,
-        log_every=options.log_every,
-        steps_per_epoch=options.steps_per_epoch,
+        log_every=steps.log_every,
+        steps_per_epoch=steps.steps_per_epoch,
     )
     callbacks += [
         logger,
-        hparams.HyperParameters(writer, log.hyperparameters),
+        hparams.HyperParameters(writer, options.log.hyperparameters),
         evaluation_images.EvaluationImages(writer, validate, data.splits.validation),
     ]
-    if stopper:
-        callbacks.append(stopper)
-    if log.profile_steps:
-        callbacks.append(profiler.Profiler(writer.log_dir, *log.profile_steps))
+    if observers.stopper:
+        callbacks.append(observers.stopper)
+    if options.log.profile_steps:
+        callbacks.append(profiler.Profiler(writer.log_dir, *options.log.profile_steps))
     return [*callbacks, saver]

@@ -2,8 +2,8 @@
 
 import contextlib
 import dataclasses
-import functools
 import signal
+from collections.abc import Callable
 
 import keras
 import numpy as np
@@ -13,9 +13,9 @@ from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import pipeline
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
-from adafilter_tf.runs import preemption, run_callbacks, run_dir
+from adafilter_tf.runs import preemption, run_callbacks, run_dir, run_options
 from adafilter_tf.training import checkpointing, statistics_renewal
-from adafilter_tf.training.callbacks import checkpoint, stopwatch, validation
+from adafilter_tf.training.callbacks import stopwatch, validation
 from adafilter_tf.training.tensorboard import (
     evaluation_images,
     event_writer,
@@ -29,21 +29,6 @@ ROLLBACK_FACTOR = 0.5
 """Of all learning rates at each rollback."""
 
 
-@dataclasses.dataclass(frozen=True)
-class SafetyOptions:
-    """What a run does against being killed and against a loss that is no number.
-
-    Attributes:
-        checkpoints: When they are written.
-        on_non_finite: "stop" or "rollback".
-        max_rollbacks: At most so many in a run.
-    """
-
-    checkpoints: checkpoint.CheckpointOptions = checkpoint.CheckpointOptions()
-    on_non_finite: str = "stop"
-    max_rollbacks: int = 3
-
-
 def train(
     model: keras.Model,
     data: pipeline.TrainingInput,
@@ -51,11 +36,8 @@ def train(
     plan: training.TrainingPlan,
     *,
     method: str,
-    options: training.TrainingOptions,
-    safety: SafetyOptions,
+    options: run_options.RunOptions,
     report: dict,
-    stopping: run_callbacks.StoppingOptions = run_callbacks.StoppingOptions(),  # noqa: B008
-    log: run_callbacks.LoggingOptions = run_callbacks.LoggingOptions(),  # noqa: B008
     workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> dict:
     """Trains, saves the model, scores it on test and writes the metrics.
@@ -66,11 +48,8 @@ def train(
         folder: Of the run; a checkpoint found there is resumed.
         plan: Stages of the training.
         method: Name that the checkpoints carry.
-        options: Length and batches.
-        safety: Checkpoints and rollbacks.
+        options: Of the run.
         report: Further entries of the metrics.
-        stopping: When the training ends early.
-        log: What TensorBoard is told beside the curves.
         workers: Of the run; all of them train and score, the chief has the folder.
 
     Returns:
@@ -82,55 +61,10 @@ def train(
         KeyboardInterrupt: When SIGINT came; all is saved then.
         RunError: When a checkpoint is of another run or cannot be written.
     """
-    splits = data.splits
-    num_classes = len(splits.train.class_names)
     workers.broadcast_from_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
-    score = evaluation.create_scorer(model, data.spec, batch_size=options.batch_size)
-    renewal = training.create_renewal(model, data, options)
-    fit = functools.partial(
-        training.fit,
-        model,
-        data,
-        score=score,
-        options=options,
-        renewal=renewal,
-        quiet=not workers.is_chief,
-    )
-    info = checkpointing.CheckpointInfo(0, method, num_classes, 0.0)
-    validate = validation.Validation(
-        score, splits.validation, folder.start_gates, workers, renewal
-    )
-    writer = event_writer.EventWriter(folder.tensorboard)
-    stopper = run_callbacks.create_stopper(stopping, folder)
-
-    def attempt(path, info):
-        clock = stopwatch.Stopwatch(info.train_seconds)
-        callbacks = run_callbacks.create_callbacks(
-            folder,
-            info,
-            data,
-            clock=clock,
-            validate=validate,
-            stopper=stopper,
-            writer=writer,
-            options=options,
-            log=log,
-            checkpoints=safety.checkpoints,
-            is_preempted=asked.is_requested,
-            workers=workers,
-        )
-        found = fit(
-            plan.scale_rates(ROLLBACK_FACTOR**info.rollbacks),
-            callbacks=callbacks,
-            stopper=stopper,
-            resume=training.ResumePoint(path, info.step, folder.checkpoints, workers),
-        )
-        return found, clock, info.rollbacks
-
+    run = _Run(model, data, folder, plan, method, options, workers)
     with preemption.Preemption() as asked, _ending_as_asked(asked):
-        finished, clock, rollbacks = _attempt_until_finite(
-            attempt, folder, model, info, safety, workers
-        )
+        ended = run.attempt_until_finite(asked.is_requested)
         (is_asked,) = workers.any_worker(asked.is_requested())
         if is_asked:
             raise errors.Preempted(
@@ -138,35 +72,144 @@ def train(
                 "resumes there."
             )
     workers.broadcast_from_chief(lambda: _save_model(model, folder))
-    tested = score(splits.test.paths)
-    steps = stopper.last_step if stopper else options.total_steps
-    metrics = {
-        **report,
-        "num_classes": num_classes,
-        "num_train_examples": len(splits.train),
-        "steps": steps,
-        "rollbacks": rollbacks,
-        "train_seconds": clock.seconds,
-        "steps_per_second": steps / clock.seconds,
-        **training.count_parameters(model),
-        **finished,
-        **_measure_sample(score, data),
-        **training.measure_split(score, splits.validation, "validation"),
-        **training.measure_outputs(tested, splits.test.labels, "test"),
-    }
+    metrics, test_logits = run.measure(ended)
+    metrics = {**report, **metrics}
     if workers.is_chief:
         _warn_of_gap(metrics)
-        _write_events(writer, metrics, tested.logits, splits.test)
+        _write_events(run.writer, metrics, test_logits, data.splits.test)
     projector.write_projector(
         folder.tensorboard,
         model,
-        splits.validation,
+        data.splits.validation,
         data.spec,
-        batch_size=options.batch_size,
+        batch_size=options.training.batch_size,
         workers=workers,
     )
     workers.broadcast_from_chief(lambda: atomic.write_json(folder.metrics, metrics))
     return metrics
+
+
+@dataclasses.dataclass(frozen=True)
+class _Ended:
+    """A training that has come to its end.
+
+    Attributes:
+        found: See `training.fit`.
+        seconds: Time in training.
+        rollbacks: How many there were.
+    """
+
+    found: dict
+    seconds: float
+    rollbacks: int
+
+
+class _Run:
+    """What the attempts of one run share; see `train`."""
+
+    def __init__(self, model, data, folder, plan, method, options, workers):
+        self._model = model
+        self._data = data
+        self._folder = folder
+        self._plan = plan
+        self._options = options
+        self._workers = workers
+        steps = options.training
+        self._score = evaluation.create_scorer(
+            model, data.spec, batch_size=steps.batch_size
+        )
+        self._renewal = training.create_renewal(model, data, steps)
+        self._validate = validation.Validation(
+            self._score,
+            data.splits.validation,
+            folder.start_gates,
+            workers,
+            self._renewal,
+        )
+        self._stopper = run_callbacks.create_stopper(options.stopping, folder)
+        self._first = checkpointing.CheckpointInfo(
+            0, method, len(data.splits.train.class_names), 0.0
+        )
+        self.writer = event_writer.EventWriter(folder.tensorboard)
+
+    def attempt_until_finite(self, is_requested: Callable[[], bool]) -> _Ended:
+        """Resumes from the newest checkpoint, again after each rollback."""
+        safety, model, rollbacks = self._options.safety, self._model, 0
+        start = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
+        while True:
+            path, found = checkpointing.find_checkpoint(
+                self._folder.checkpoints,
+                method=self._first.method,
+                num_classes=self._first.num_classes,
+                workers=self._workers,
+            ) or (None, self._first)
+            if path is None:
+                for variable, array in zip(model.variables, start, strict=True):
+                    variable.assign(array)
+            rollbacks = max(rollbacks, found.rollbacks)
+            try:
+                return self._attempt(
+                    path, dataclasses.replace(found, rollbacks=rollbacks), is_requested
+                )
+            except errors.NonFiniteError as error:
+                if safety.on_non_finite == "stop" or rollbacks == safety.max_rollbacks:
+                    raise
+                rollbacks += 1
+                logging.warning(
+                    "%s Rollback %d of %d: resuming from the last checkpoint with "
+                    "learning rates times %g.",
+                    error,
+                    rollbacks,
+                    safety.max_rollbacks,
+                    ROLLBACK_FACTOR**rollbacks,
+                )
+
+    def _attempt(self, path, info, is_requested) -> _Ended:
+        clock = stopwatch.Stopwatch(info.train_seconds)
+        callbacks = run_callbacks.create_callbacks(
+            self._folder,
+            info,
+            self._data,
+            run_callbacks.Observers(clock, self._validate, self._stopper, self.writer),
+            self._options,
+            is_preempted=is_requested,
+            workers=self._workers,
+        )
+        found = training.fit(
+            self._model,
+            self._data,
+            self._plan.scale_rates(ROLLBACK_FACTOR**info.rollbacks),
+            score=self._score,
+            options=self._options.training,
+            callbacks=callbacks,
+            stopper=self._stopper,
+            resume=training.ResumePoint(
+                path, info.step, self._folder.checkpoints, self._workers
+            ),
+            renewal=self._renewal,
+            quiet=not self._workers.is_chief,
+        )
+        return _Ended(found, clock.seconds, info.rollbacks)
+
+    def measure(self, ended: _Ended) -> tuple[dict, np.ndarray]:
+        """Returns the metrics, and the logits of the test images."""
+        splits, steps = self._data.splits, self._options.training.total_steps
+        if self._stopper:
+            steps = self._stopper.last_step
+        tested = self._score(splits.test.paths)
+        return {
+            "num_classes": self._first.num_classes,
+            "num_train_examples": len(splits.train),
+            "steps": steps,
+            "rollbacks": ended.rollbacks,
+            "train_seconds": ended.seconds,
+            "steps_per_second": steps / ended.seconds,
+            **training.count_parameters(self._model),
+            **ended.found,
+            **_measure_sample(self._score, self._data),
+            **training.measure_split(self._score, splits.validation, "validation"),
+            **training.measure_outputs(tested, splits.test.labels, "test"),
+        }, tested.logits
 
 
 def _save_model(model: keras.Model, folder: run_dir.RunDir) -> None:
@@ -207,34 +250,3 @@ def _write_events(writer, metrics: dict, logits, test) -> None:
     evaluation_images.write_images(writer, "test", logits, test, steps)
     hparams.write_result(writer, metrics, steps)
     writer.close()
-
-
-def _attempt_until_finite(attempt, folder, model, info, safety, workers):
-    """Goes on from the newest checkpoint, again after each rollback."""
-    rollbacks = 0
-    start = [keras.ops.convert_to_numpy(variable) for variable in model.variables]
-    while True:
-        path, found = checkpointing.find_checkpoint(
-            folder.checkpoints,
-            method=info.method,
-            num_classes=info.num_classes,
-            workers=workers,
-        ) or (None, info)
-        if path is None:
-            for variable, array in zip(model.variables, start, strict=True):
-                variable.assign(array)
-        rollbacks = max(rollbacks, found.rollbacks)
-        try:
-            return attempt(path, dataclasses.replace(found, rollbacks=rollbacks))
-        except errors.NonFiniteError as error:
-            if safety.on_non_finite == "stop" or rollbacks == safety.max_rollbacks:
-                raise
-            rollbacks += 1
-            logging.warning(
-                "%s Rollback %d of %d: on from the last checkpoint with learning rates "
-                "times %g.",
-                error,
-                rollbacks,
-                safety.max_rollbacks,
-                ROLLBACK_FACTOR**rollbacks,
-            )

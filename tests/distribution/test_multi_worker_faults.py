@@ -179,7 +179,7 @@ def test_two_workers_end_or_go_on_together(tmp_path, capfd, caplog, monkeypatch)
     assert both_went_on[0] == both_went_on[1]  # the weights, too
     assert both_went_on[0]["code"] == 0
     for log in logs:
-        assert "Rollback 1 of 3: on from the last checkpoint" in log
+        assert "Rollback 1 of 3" in log
         assert log.count("Resuming at step 3 of 6.") == 2
     assert "Passing over the damaged checkpoint" in logs[0]
     assert json.loads((diverging / "metrics.json").read_text())["rollbacks"] == 1

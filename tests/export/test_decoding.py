@@ -13,7 +13,7 @@ from adafilter_tf.data.decoding import preprocessing
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.export import decoding
 
-SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
+SPEC = ImageSpec(image_size=8, channels=3, crop_fraction=1.0, max_pixels=None)
 SHAPE = [8, 8, 3]
 HOSTILE = {
     "empty": b"",

@@ -1,6 +1,5 @@
 """The lines of docs/serving.md that run the files of other runtimes."""
 
-import dataclasses
 import importlib.util
 import pathlib
 import re
@@ -40,7 +39,7 @@ def exported(tmp_path_factory):
         images=images,
         labels=np.zeros(4, int),
         representative_images=images,
-        metadata=export_formats.Metadata(NAMES, **dataclasses.asdict(SPEC)),
+        metadata=export_formats.Metadata(NAMES, *SPEC.shape[1:], SPEC.crop_fraction),
     )
     tags = Image.Exif()
     tags[0x0112] = 6

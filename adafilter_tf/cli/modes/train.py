@@ -23,7 +23,7 @@ from adafilter_tf.data.integrity import image_record, manifest, verification
 from adafilter_tf.distribution import workers
 from adafilter_tf.evaluation import published
 from adafilter_tf.files import atomic
-from adafilter_tf.runs import run_callbacks, run_dir, run_export, training_run
+from adafilter_tf.runs import run_dir, run_export, run_options, training_run
 
 FLAGS = flags.FLAGS
 
@@ -36,7 +36,7 @@ def run() -> None:
     stopping = settings.stopping_options(FLAGS)
     strategy = distribution.create_strategy(FLAGS.distribution, FLAGS.devices)
     team = workers.Workers(strategy)
-    if team.count > 1 and stopping != run_callbacks.StoppingOptions():
+    if team.count > 1 and stopping != run_options.StoppingOptions():
         raise errors.UsageError(
             "Received a flag of early stopping on several workers, which cannot stop "
             "early yet; leave it out, or train on one machine."
@@ -125,16 +125,18 @@ def _train_method(
         folder,
         training_settings.make_plan(FLAGS, method, strategy, examples.train),
         method=method,
-        options=settings.training_options(FLAGS, len(examples.train)),
-        safety=settings.safety_options(FLAGS),
+        options=run_options.RunOptions(
+            settings.training_options(FLAGS, len(examples.train)),
+            settings.safety_options(FLAGS),
+            settings.stopping_options(FLAGS),
+            settings.logging_options(FLAGS, method),
+        ),
         report={
             "method": method,
             "backbone": FLAGS.backbone,
             "dataset": FLAGS.dataset,
             "seed": FLAGS.seed,
         },
-        stopping=settings.stopping_options(FLAGS),
-        log=settings.logging_options(FLAGS, method),
         workers=team,
     )
     if team.is_chief:

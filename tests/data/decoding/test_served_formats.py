@@ -28,6 +28,8 @@ def to_png(encoded):
         ("WEBP", "RGBA", {"lossless": True}),
         ("GIF", "RGB", {}),
         ("GIF", "L", {"save_all": True}),
+        ("GIF", "RGBA", {}),
+        ("GIF", "P", {"transparency": 7}),
         ("BMP", "RGB", {}),
     ],
 )
@@ -45,6 +47,28 @@ def test_served_pixels_are_those_of_training(photograph, format, mode, options):
         np.testing.assert_allclose(
             served.numpy().astype(int), expected.numpy(), atol=int(channels == 1)
         )
+
+
+def test_transparent_colour_of_a_gif_shows_the_background(photograph):
+    image = Image.fromarray(photograph).quantize(16)
+    for options in ({}, {"interlace": 1}):
+        stream = io.BytesIO()
+        image.save(stream, "GIF", transparency=3, **options)
+        trained, _ = conversion.convert(stream.getvalue())
+        assert trained is not None
+        colour = (10, 200, 30)
+        expected = preprocessing.decode_image(trained, 3, background=colour).numpy()
+        served = served_formats.to_png(tf.constant(stream.getvalue()), colour)
+        pixels = preprocessing.decode_image(served, 3).numpy()
+        np.testing.assert_array_equal(pixels, expected)
+        clear = np.asarray(image) == 3
+        assert clear.any() and (pixels[clear] == colour).all()
+
+
+def _with_smaller_frame(photograph, encode):
+    content = bytearray(encode(photograph, "GIF"))
+    content[6:8] = (int.from_bytes(content[6:8], "little") + 5).to_bytes(2, "little")
+    return bytes(content)
 
 
 def test_jpeg_and_png_stay_as_they_are(photograph, encode):
@@ -68,6 +92,7 @@ def test_what_a_decoder_does_not_stand_is_refused(photograph, encode):
         "animated WebP": stream.getvalue(),
         "palette": encode(np.asarray(image.quantize(9)), "BMP"),
         "large GIF": _large_gif(photograph, encode),
+        "GIF whose image fills not all": _with_smaller_frame(photograph, encode),
         "large WebP": webp[:26] + b"\xff\x3f\xff\x3f" + webp[30:],
         "large BMP": bmp[:18] + b"\xff\xff\xff\x7f" * 2 + bmp[26:],
         "GIF without an image": b"GIF89a" + bytes(7) + b";",
