@@ -89,6 +89,9 @@ COMMANDS = list_commands()
 def make_small(command):
     """The words of a command and its flags: of each the last value, the small one."""
     words = [*shlex.split(command), *_SMALL.get(module_of(command), [])]
+    if module_of(command) == "tools.benchmark" and "--sections" not in command:
+        # Not memory, a process for each network; test_benchmark.py measures it.
+        words.append("--sections=training,inference,size,input")
     values = {word.partition("=")[0]: word for word in words if word.startswith("--")}
     return [word for word in words if not word.startswith("--")], values
 
