@@ -26,8 +26,9 @@ WORKDIR /opt/adafilter_tf
 COPY requirements.txt ./
 RUN python -m pip install --no-cache-dir -r requirements.txt "tensorflow[and-cuda]==2.21.0"
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml setup.py README.md LICENSE ./
 COPY adafilter_tf adafilter_tf
+COPY configs configs
 RUN python -m pip install --no-cache-dir --no-deps .
 
 USER trainer

@@ -18,7 +18,7 @@ def call(capfd, *arguments):
         with flagsaver.flagsaver():
             flags.FLAGS.unparse_flags()
             try:
-                run.main(run._parse(["run", *map(str, arguments)]))
+                run.main(run.parse(["run", *map(str, arguments)]))
             except SystemExit as error:
                 code = error.code
     finally:

@@ -21,7 +21,7 @@ from absl import app, flags
 from adafilter_tf import run
 from adafilter_tf.cli import flags as run_flags
 run_flags.define_flags()
-app.run(run.main, flags_parser=run._parse)
+app.run(run.main, flags_parser=run.parse)
 """
 """Code of the command line, to run after code that changes its process."""
 

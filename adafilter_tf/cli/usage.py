@@ -75,11 +75,21 @@ def describe_unknown(name: str, known: Sequence[str]) -> str:
         known: All flags.
     """
     shown = name[:200]
-    names = {shown[:100], shown[:100].removeprefix("no")}
-    near = [flag for name in names for flag in difflib.get_close_matches(name, known)]
-    near.sort(key=lambda flag: -difflib.SequenceMatcher(None, shown, flag).ratio())
-    remedy = f"Did you mean --{near[0]}?" if near else "See --help."
+    near = find_near(name, known)
+    remedy = f"Did you mean --{near}?" if near else "See --help."
     return f"Received --{shown}, an unknown flag. {remedy}"
+
+
+def find_near(name: str, known: Sequence[str]) -> str | None:
+    """Returns the known name that is most like a mistyped one, None without any."""
+    shown = name[:100]
+    names = {shown, shown.removeprefix("no")}
+    near = [each for name in names for each in difflib.get_close_matches(name, known)]
+    if not near:
+        return None
+    return max(
+        near, key=lambda each: difflib.SequenceMatcher(None, shown, each).ratio()
+    )
 
 
 def _describe(flag: flags.Flag) -> str:

@@ -46,7 +46,7 @@ for scene in json.loads(sys.argv[2]):
     with flagsaver.flagsaver(), contextlib.redirect_stderr(errors):
         flags.FLAGS.unparse_flags()
         try:
-            run.main(run._parse(["run", *scene["arguments"]]))
+            run.main(run.parse(["run", *scene["arguments"]]))
         except SystemExit as error:
             code = error.code
     digest = hashlib.sha256()
