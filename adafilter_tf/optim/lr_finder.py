@@ -11,12 +11,21 @@ from collections.abc import Sequence
 import keras
 import matplotlib.figure
 import numpy as np
+from scipy import ndimage
 
 from adafilter_tf import errors
 from adafilter_tf.files import atomic
 
 LOWEST, HIGHEST = 1e-6, 10.0
 _SMOOTHING = 0.9
+# Standard deviation of the window that smooths the finished curve, in powers of 10 of
+# the rate, and at least in steps.
+_WINDOW_DECADES, _WINDOW_STEPS = 0.2, 2.0
+# The start, in powers of 10: a new head's first steps lower the loss at any rate.
+_IGNORED_DECADES = 0.75
+# A clear fall is this many times the noise of the smoothed curve, and this share of the
+# loss at the start.
+_NOISES, _LEAST_FALL = 4.0, 0.03
 # The test ends when the loss exceeds its lowest value by this factor.
 _TOLERANCE = 4.0
 
@@ -28,7 +37,7 @@ class LRRangeTest:
     Attributes:
         rates: The backbone's learning rate at each step, [n].
         losses: Loss of each step's batch, [n].
-        smoothed: Their moving average, [n].
+        smoothed: Their average over a window of neighbours, [n].
         suggestion: The rate at which the smoothed loss falls fastest.
         lowest: The rate at which it is lowest; above it the loss rises.
     """
@@ -88,7 +97,7 @@ def evaluate_losses(losses: Sequence[float], total_steps: int) -> LRRangeTest:
         total_steps: Number of planned steps.
 
     Raises:
-        RunError: When the loss did not fall.
+        RunError: When the loss did not clearly fall.
 
     Example:
         >>> losses = np.concatenate([np.linspace(2, 1, 50), np.linspace(1, 5, 50)])
@@ -100,15 +109,28 @@ def evaluate_losses(losses: Sequence[float], total_steps: int) -> LRRangeTest:
     finite = finite[: len(finite) if np.isfinite(finite).all() else -1]
     exponents = np.arange(len(finite)) / max(1, total_steps - 1)
     rates = LOWEST * (HIGHEST / LOWEST) ** exponents
-    smoothed = _smooth(finite)
-    if len(finite) < 3 or smoothed.argmin() < 2:
-        raise errors.RunError(
-            f"The loss did not fall in {len(finite)} steps; check that the images "
-            "match their labels, or set more --finder_steps."
-        )
-    lowest = int(smoothed.argmin())
-    steepest = int(np.gradient(smoothed)[: lowest + 1].argmin())
+    decade = (total_steps - 1) / np.log10(HIGHEST / LOWEST)
+    window = max(_WINDOW_STEPS, _WINDOW_DECADES * decade)
+    begin = int(np.ceil(_IGNORED_DECADES * decade))
+    if len(finite) < begin + 3:
+        raise _no_fall(len(finite))
+    smoothed = ndimage.gaussian_filter1d(finite, window, mode="nearest")
+    lowest = begin + int(smoothed[begin:].argmin())
+    falling = smoothed[begin : lowest + 1]
+    noise = np.std(finite[: lowest + 1] - smoothed[: lowest + 1]) / np.sqrt(window)
+    fall = falling.max() - smoothed[lowest]
+    if fall < max(_NOISES * noise, _LEAST_FALL * abs(falling.max())):
+        raise _no_fall(len(finite))
+    slopes = ndimage.gaussian_filter1d(finite, window, order=1, mode="nearest")
+    steepest = begin + int(slopes[begin : lowest + 1].argmin())
     return LRRangeTest(rates, finite, smoothed, rates[steepest], rates[lowest])
+
+
+def _no_fall(steps: int) -> errors.RunError:
+    return errors.RunError(
+        f"There is no clear fall of the loss in {steps} steps; check that the images "
+        "match their labels, or set more --finder_steps or a larger --batch_size."
+    )
 
 
 def write_range_test(

@@ -30,8 +30,52 @@ def test_suggestion_lies_where_the_loss_falls(tmp_path):
 
 
 def test_loss_that_only_rises_is_an_error():
-    with pytest.raises(errors.RunError, match="did not fall in 20 steps"):
+    with pytest.raises(errors.RunError, match="no clear fall of the loss in 20 steps"):
         lr_finder.evaluate_losses(list(range(1, 21)), 100)
+
+
+def _curve(steps, points, noise, seed):
+    """Losses through (rate, loss) points, linear in the logarithm, with noise."""
+    rates = lr_finder.LOWEST * (lr_finder.HIGHEST / lr_finder.LOWEST) ** (
+        np.arange(steps) / (steps - 1)
+    )
+    known = np.array(points)
+    losses = np.interp(np.log(rates), np.log(known[:, 0]), known[:, 1])
+    return losses + noise * np.random.default_rng(seed).normal(size=steps)
+
+
+CURVES = {
+    # Where the loss falls, and between which rates it does so fastest.
+    "late": ([(6e-3, 2.3), (3e-2, 0.6), (0.3, 0.6), (1, 4)], (5e-3, 3.5e-2)),
+    "early": ([(1e-5, 2.3), (3e-4, 0.5), (0.03, 0.4), (0.3, 5)], (8e-6, 4e-4)),
+    "two falls": (
+        [(1e-5, 2.3), (1e-4, 2.1), (3e-3, 2.1), (2e-2, 0.7), (0.2, 0.7), (1, 5)],
+        (2e-3, 3e-2),
+    ),
+    "slow": ([(1e-5, 4.6), (1e-2, 3.5), (0.05, 2.0), (1, 2.2), (5, 9)], (7e-3, 7e-2)),
+    "drop at once": (
+        [(1e-6, 3.2), (2e-6, 2.3), (5e-3, 2.3), (5e-2, 1.0), (0.5, 1.2), (3, 8)],
+        (4e-3, 7e-2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CURVES)
+@pytest.mark.parametrize("steps", [60, 100, 300])
+def test_suggestion_is_the_known_answer_of_a_noisy_curve(name, steps):
+    points, (low, high) = CURVES[name]
+    for seed in range(5):
+        found = lr_finder.evaluate_losses(_curve(steps, points, 0.1, seed), steps)
+        assert low <= found.suggestion <= high, (name, steps, seed)
+        assert found.suggestion < found.lowest
+
+
+@pytest.mark.parametrize("steps", [60, 100, 300])
+def test_noise_and_a_rise_are_no_clear_fall(steps):
+    for seed in range(5):
+        for points in ([(1, 2.3)], [(0.1, 2.3), (1, 2.4), (5, 9)]):
+            with pytest.raises(errors.RunError, match="no clear fall"):
+                lr_finder.evaluate_losses(_curve(steps, points, 0.15, seed), steps)
 
 
 def test_search_ends_when_the_loss_has_risen():
