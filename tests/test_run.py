@@ -238,6 +238,22 @@ def test_interrupted_run_ends_as_the_uninterrupted_one(finished, command, tmp_pa
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_baseline_without_frozen_layers_trains_without_a_cache(command, tmp_path):
+    images = make_images(tmp_path / "images")
+    code, out, err = command(
+        *QUICK,
+        "--gate_from=stage3",
+        "--cache_frozen_features",
+        "--baseline=fine_tuning",
+        f"--dataset=folder:{images}",
+        f"--output_dir={tmp_path / 'run'}",
+    )
+    assert code == 0, err
+    assert "fine_tuning" in out
+    assert (tmp_path / "run/baseline_fine_tuning/metrics.json").exists()
+
+
 def test_baseline_is_trained_on_the_same_split(command, tmp_path):
     images = make_images(tmp_path / "images")
     code, out, _ = command(

@@ -103,6 +103,13 @@ def check_flags(values: flags.FlagValues) -> None:
         logging.warning("No effect in --mode=%s: %s", values.mode, " ".join(ignored))
 
 
+def freezes_first_layers(values: flags.FlagValues, method: str | None) -> bool:
+    """Returns whether a method leaves the first layers of the network as they are."""
+    if method == "fine_tuning":
+        return values.tune_blocks != "all"
+    return method == "adafilter" and values.gate_from is not None
+
+
 def check_backbone(values: flags.FlagValues) -> None:
     """Checks the name of a backbone; files and presets are checked when read.
 
@@ -191,6 +198,11 @@ def _list_conditions(
         "cache": (
             lambda: not values.cache_frozen_features,
             "--nocache_frozen_features",
+        ),
+        "cache_frozen_features": (
+            lambda: freezes_first_layers(values, values.method),
+            "frozen first layers: --gate_from with --method=adafilter, or "
+            "--tune_blocks with --method=fine_tuning",
         ),
     }
 

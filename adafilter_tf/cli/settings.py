@@ -2,10 +2,10 @@
 
 import keras
 import tensorflow as tf
-from absl import flags
+from absl import flags, logging
 
 from adafilter_tf import distribution, errors, methods, training
-from adafilter_tf.cli import flagfile, recipes
+from adafilter_tf.cli import checks, flagfile, recipes
 from adafilter_tf.cli.flags import definition, tensorboard_flags
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
@@ -139,16 +139,24 @@ def augmentation(values: flags.FlagValues) -> augmentation_lib.Augmentation:
 
 
 def training_options(
-    values: flags.FlagValues, num_examples: int
+    values: flags.FlagValues, num_examples: int, method: str | None = None
 ) -> training.TrainingOptions:
     """Returns the length and the batches of a training.
 
     Args:
         values: The run's flags.
         num_examples: Number of training examples.
+        method: The method that trains; None for --method. A baseline whose first layers
+            train does so without --cache_frozen_features.
     """
     whole_pass = distribution.count_steps_per_pass(num_examples, values.batch_size)
+    cache_frozen_features = values.cache_frozen_features
+    if cache_frozen_features and method not in (None, values.method):
+        cache_frozen_features = checks.freezes_first_layers(values, method)
+        if not cache_frozen_features:
+            logging.info("%s trains all layers, without a cache of features.", method)
     return training.TrainingOptions(
+        cache_frozen_features=cache_frozen_features,
         steps_per_epoch=values.steps_per_epoch or whole_pass,
         **_take(
             values,
@@ -156,7 +164,6 @@ def training_options(
                 "epochs",
                 "batch_size",
                 "log_every",
-                "cache_frozen_features",
                 "renew_batch_norm_statistics",
             ),
         ),

@@ -1,7 +1,11 @@
 """--dry_run and the flags that are refused or have no effect, as a user meets them."""
 
 import pytest
+from absl import flags
 
+from adafilter_tf import errors
+from adafilter_tf.cli import checks
+from adafilter_tf.cli.flags import define_flags
 from tests.test_run import QUICK, assert_error, command, make_images
 
 __all__ = ["command"]
@@ -79,3 +83,25 @@ def test_search_over_other_files_is_refused(command, images, tmp_path):
         )
         assert_error(result, 2, "which is not an empty folder")
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--method=adafilter", "--gate_from=stage3"], True),
+        (["--method=adafilter"], False),
+        (["--method=fine_tuning", "--tune_blocks=none"], True),
+        (["--method=fine_tuning"], False),
+        (["--method=bn_only"], False),
+    ],
+)
+def test_features_are_cached_where_the_first_layers_are_frozen(arguments, expected):
+    values = flags.FlagValues()
+    define_flags(values)
+    values(["run", "--cache_frozen_features", *arguments])
+    assert checks.freezes_first_layers(values, values.method) == expected
+    if expected:
+        checks.check_effects(values)
+    else:
+        with pytest.raises(errors.UsageError, match="--gate_from .*--tune_blocks"):
+            checks.check_effects(values)

@@ -126,7 +126,7 @@ def _train_method(
         training_settings.make_plan(FLAGS, method, strategy, examples.train),
         method=method,
         options=run_options.RunOptions(
-            settings.training_options(FLAGS, len(examples.train)),
+            settings.training_options(FLAGS, len(examples.train), method),
             settings.safety_options(FLAGS),
             settings.stopping_options(FLAGS),
             settings.logging_options(FLAGS, method),
