@@ -86,6 +86,7 @@ def _run_mode(name: str) -> None:
     importlib.import_module("adafilter_tf.cli.startup")  # before any TensorFlow
     settings = importlib.import_module("adafilter_tf.cli.settings")
     settings.check_backend()
+    settings.place_data(FLAGS)
     if FLAGS.mode == "train":
         settings.resolve_defaults(FLAGS)
     importlib.import_module(f"adafilter_tf.cli.modes.{name}").run()

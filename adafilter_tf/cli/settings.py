@@ -10,7 +10,7 @@ from adafilter_tf.cli.flags import definition, tensorboard_flags
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import addons
-from adafilter_tf.data.decoding import image_area
+from adafilter_tf.data.decoding import conversion, image_area
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.models import backbones, classifier
@@ -29,6 +29,11 @@ def check_backend() -> None:
             f"Received KERAS_BACKEND={keras.backend.backend()}; this command needs "
             "tensorflow. The layers, models and methods run on every backend."
         )
+
+
+def place_data(values: flags.FlagValues) -> None:
+    """Lets this process keep converted images below --data_dir."""
+    conversion.keep_below(values.data_dir)
 
 
 def resolve_defaults(values: flags.FlagValues) -> None:

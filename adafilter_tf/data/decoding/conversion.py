@@ -1,6 +1,6 @@
 """Images that Pillow reads and the model's own decoder does not, as PNG files.
 
-A file is converted once: the result is kept below the data folder under the SHA-256 of
+A file is converted once: the result is kept below a folder for data sets under the SHA-256 of
 its content, where every later epoch, run and worker finds it.
 """
 
@@ -24,6 +24,8 @@ _VERSION = 1
 # They start other programs, or hold no picture of their own.
 _NOT_OPENED = ("EPS", "PDF", "WMF", "BUFR", "GRIB", "HDF5", "MPEG", "FITS")
 _GREY_MODES = ("1", "L", "I;16", "I;16L", "I;16B", "I;16N", "I", "F")
+
+_data_dir: str | None = None
 
 
 class _RefusedError(ValueError):
@@ -131,10 +133,20 @@ def _cache_path(encoded: bytes) -> pathlib.Path:
     return cache_folder() / digest[:2] / f"{digest}.png"
 
 
+def keep_below(data_dir: str | None) -> None:
+    """Sets where this process keeps converted images.
+
+    Args:
+        data_dir: A folder for data sets; None for TFDS' default.
+    """
+    global _data_dir
+    _data_dir = data_dir
+
+
 def cache_folder() -> pathlib.Path:
-    """Where converted images are kept: in the default folder for data sets."""
-    default = os.path.join("~", "tensorflow_datasets")
-    root = os.path.expanduser(os.environ.get("TFDS_DATA_DIR", default))
+    """Where converted images are kept, see `keep_below`."""
+    default = os.environ.get("TFDS_DATA_DIR", os.path.join("~", "tensorflow_datasets"))
+    root = os.path.expanduser(_data_dir or default)
     return pathlib.Path(root) / "adafilter_tf" / "converted" / f"v{_VERSION}"
 
 

@@ -13,6 +13,7 @@ from adafilter_tf.data.decoding import conversion, preprocessing
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "data"))
+    conversion.keep_below(None)  # an earlier run in this process may have had a folder
 
 
 @pytest.mark.parametrize("format", ["WEBP", "GIF", "BMP", "TIFF", "AVIF", "TGA", "ICO"])
@@ -39,6 +40,14 @@ def test_image_is_converted_once(photograph, encode, monkeypatch):
         None,
         "a file of an unknown kind, not an image",
     )
+
+
+def test_folder_for_converted_images_is_chosen(tmp_path, photograph, encode):
+    conversion.keep_below(str(tmp_path / "mine"))
+    conversion.convert(encode(photograph, "BMP"))
+    conversion.keep_below(None)
+    assert len(list((tmp_path / "mine/adafilter_tf/converted").rglob("*.png"))) == 1
+    assert not (tmp_path / "data").exists()
 
 
 def test_jpeg_and_png_stay_as_they_are(photograph, encode):
