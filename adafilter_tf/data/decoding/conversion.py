@@ -1,7 +1,7 @@
 """Images that Pillow reads and the model's own decoder does not, as PNG files.
 
-A file is converted once: the result is kept below a folder for data sets under the SHA-256 of
-its content, where every later epoch, run and worker finds it.
+A file is converted once: the result is kept below a folder for data sets under the
+SHA-256 of its content, where every later epoch, run and worker finds it.
 """
 
 import contextlib
