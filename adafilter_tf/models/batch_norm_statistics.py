@@ -27,6 +27,8 @@ from adafilter_tf import layers
 _SHARE_OF_EPOCH = 1 / 3
 _SHARE_OF_TRAINING = 1 / 10
 _MIN_STEPS = 2.0
+# By the layer's id: how many contexts of `batch_mode` it is in, and its own momentum.
+_INSIDE: dict[int, tuple[int, float]] = {}
 
 
 def list_training(model: keras.Model) -> list[keras.layers.Layer]:
@@ -185,17 +187,29 @@ def batch_mode(layer: keras.layers.Layer, momentum) -> Iterator[None]:
 
     An argument of the network's call cannot say so for some layers alone, and a copy of
     the graph would give layers second nodes, whose `output` is then ambiguous.
+
+    A mirrored strategy traces its replicas in turns: the context of the second begins
+    before, and ends after, the end of the first. Their momenta have equal values.
     """
-    own_call, own_momentum = layer.call, layer.momentum
+    key = id(layer)
+    if key in _INSIDE:
+        count, own_momentum = _INSIDE[key]
+    else:
+        count, own_momentum, own_call = 0, layer.momentum, layer.call
 
-    def call(*args, **kwargs):
-        return own_call(*args, **{**kwargs, "training": True})
+        def call(*args, **kwargs):
+            return own_call(*args, **{**kwargs, "training": True})
 
-    # Past Keras' tracking of attributes, which has nothing to do with either.
-    object.__setattr__(layer, "call", call)
+        # Past Keras' tracking of attributes, which has nothing to do with it.
+        object.__setattr__(layer, "call", call)
+    _INSIDE[key] = count + 1, own_momentum
     object.__setattr__(layer, "momentum", momentum)
     try:
         yield
     finally:
-        object.__delattr__(layer, "call")
-        object.__setattr__(layer, "momentum", own_momentum)
+        count, own_momentum = _INSIDE.pop(key)
+        if count > 1:
+            _INSIDE[key] = count - 1, own_momentum
+        else:
+            object.__delattr__(layer, "call")
+            object.__setattr__(layer, "momentum", own_momentum)

@@ -134,3 +134,20 @@ def test_momentum_spans_a_part_of_the_training(
     ):
         assert model.get_layer("norm").momentum == pytest.approx(fitted)
     assert model.get_layer("norm").momentum == own
+
+
+def test_contexts_of_two_replicas_may_overlap():
+    """A mirrored strategy begins to trace the second before it has ended the first."""
+    layer = keras.layers.BatchNormalization()
+    images = random_images(4, 8, 8, 3)
+    inference = np.asarray(layer(images, training=False))
+    first = batch_norm_statistics.batch_mode(layer, 0.5)
+    second = batch_norm_statistics.batch_mode(layer, 0.5)
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert layer.momentum == 0.5
+    assert np.abs(np.asarray(layer(images, training=False)) - inference).max() > 0.01
+    second.__exit__(None, None, None)
+    assert layer.momentum == 0.99 and "call" not in vars(layer)
+    assert not batch_norm_statistics._INSIDE
