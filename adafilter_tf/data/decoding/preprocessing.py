@@ -31,8 +31,8 @@ _PNG_ALPHA = 4
 _PNG_TRNS = r"\C*tRNS\C*"
 # Red, green and blue of what shows behind transparent pixels.
 WHITE = (255, 255, 255)
-# Grey of red, green and blue, as the decoders of TensorFlow have it (ITU-R BT.601).
-_LUMA = (0.299, 0.587, 0.114)
+# Thousandths of red, green and blue in grey (ITU-R BT.601), which libpng rounds down.
+_LUMA = (299, 587, 114)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +151,7 @@ def _may_be_transparent(encoded: tf.Tensor) -> tf.Tensor:
 
 
 def _to_grey(colour: tuple[int, int, int]) -> int:
-    return round(sum(w * c for w, c in zip(_LUMA, colour, strict=True)))
+    return sum(w * c for w, c in zip(_LUMA, colour, strict=True)) // 1000
 
 
 def _blend(

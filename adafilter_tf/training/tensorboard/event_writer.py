@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import time
 from collections.abc import Iterable, Mapping
 
@@ -15,6 +16,8 @@ from tensorboard.util import tensor_util
 from tensorflow.core.util import event_pb2
 
 from adafilter_tf.files import full_disk
+
+_EVENTS = re.compile(r"events\.out\.tfevents\.(\d{10,11})\.")
 
 
 class EventWriter:
@@ -39,8 +42,7 @@ class EventWriter:
         """Opens the file; TensorBoard forgets what was written of later steps before.
 
         It writes a session record, by which TensorBoard knows a restart
-        (`SessionLog.START`), so that a curve has each step once. An open file is kept:
-        two files of the same second may be read in the wrong order.
+        (`SessionLog.START`), so that a curve has each step once. An open file is kept.
 
         Args:
             step: Number of updates so far.
@@ -51,6 +53,8 @@ class EventWriter:
         event = event_pb2.Event(
             wall_time=time.time(), step=step + 1 if step else 0, session_log=started
         )
+        if self._writer is None:
+            _await_next_second(self.log_dir)
         with full_disk.report(self.log_dir):
             writer = self._writer or tf.summary.create_file_writer(self.log_dir)
             self._writer = writer
@@ -89,6 +93,19 @@ class EventWriter:
         """Writes one point of each curve."""
         pairs = scalars.items()
         self.write([scalar_summary.scalar_pb(*pair) for pair in pairs], step)
+
+
+def _await_next_second(log_dir: str) -> None:
+    """Waits while files of this second exist: they may be read in the wrong order.
+
+    Their names begin with the second and go on with a number, of which the shorter one
+    need not be the earlier one in the order of the alphabet.
+    """
+    names = os.listdir(log_dir) if os.path.isdir(log_dir) else []
+    found = (_EVENTS.match(name) for name in names)
+    newest = max((int(match[1]) for match in found if match), default=0)
+    if 0 <= time.time() - newest < 1:
+        time.sleep(newest + 1 - time.time())
 
 
 def make_image(tag: str, pixels: np.ndarray, description: str) -> summary_pb2.Summary:

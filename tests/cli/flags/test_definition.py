@@ -93,7 +93,8 @@ def test_values_survive_a_flagfile():
 def test_colors_are_names_or_six_digits():
     values = parse("--transparency_color=#ff8000")
     assert definition.parse_color(values.transparency_color) == (255, 128, 0)
-    assert definition.parse_color(make_flags().transparency_color) == (255,) * 3
+    default = make_flags()["transparency_color"].default
+    assert definition.parse_color(default) == (255, 255, 255)
     for text in ("", "pink", "#ff80", "ff8000", "#ff80001", "#gg0000", "white "):
         with pytest.raises(flags.IllegalFlagValueError, match="--transparency_color="):
             parse(f"--transparency_color={text}")

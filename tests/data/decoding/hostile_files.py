@@ -96,12 +96,12 @@ def broken(image):
         "no pixels.png": (_sized(png, 0, 0), PNG_DAMAGE),
         "bomb.png": (
             bomb,
-            f"3600000000 pixels in {len(bomb)} bytes, more than the 268435456 that "
+            "3600000000 pixels, more than the 178956970 that "
             "an image may have (a decompression bomb?); resize it",
         ),
         "bomb.jpg": (
             bytes(jpeg_bomb),
-            f"3600000000 pixels in {len(jpeg)} bytes, more than the 268435456 that "
+            "3600000000 pixels, more than the 178956970 that "
             "an image may have (a decompression bomb?); resize it",
         ),
         "WebP.jpg": (b"RIFF\x24\0\0\0WEBPVP8 ", DAMAGE.format("WebP")),
