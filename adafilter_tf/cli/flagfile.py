@@ -49,6 +49,9 @@ UNRECORDED = (
     "workers",
 )
 
+# What runs did before there was a flag, where its default does something else.
+_BEFORE = {"example_order": 1, "renew_batch_norm_statistics": False}
+
 
 def recorded_names(values: flags.FlagValues = flags.FLAGS) -> list[str]:
     """Returns the names of the flags that define a run, in the order of definition."""
@@ -79,6 +82,19 @@ def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:
     """Returns the text of a flagfile that repeats the run."""
     lines = (values[name].serialize() for name in recorded_names(values))
     return "\n".join(line for line in lines if line) + "\n"
+
+
+def list_earlier(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
+    """Returns by flag the line of what runs did before there was the flag.
+
+    It is the flag's default, unless that changed what a run does.
+    """
+    own = flags.FlagValues()
+    define_flags(own)
+    for name, value in _BEFORE.items():
+        own[name].value = value
+    lines = {name: own[name].serialize() for name in recorded_names(values)}
+    return {name: line for name, line in lines.items() if line}
 
 
 def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:

@@ -7,7 +7,7 @@ import io
 import itertools
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from absl import logging
 
@@ -153,12 +153,16 @@ class RunDir:
         return sorted(versions, key=lambda path: int(path.name))
 
 
-def claim(run_dir: RunDir, flagfile_text: str):
+def claim(
+    run_dir: RunDir, flagfile_text: str, earlier: Mapping[str, str] | None = None
+):
     """Makes a folder this run's, or finds that it is.
 
     Args:
         run_dir: The folder; may exist.
         flagfile_text: What defines this run.
+        earlier: By the name of a flag, the line that says what a run did before there
+            was this flag.
 
     Returns:
         The lock on the folder; it holds until it is closed.
@@ -183,7 +187,7 @@ def claim(run_dir: RunDir, flagfile_text: str):
                 "and no run; choose a new or empty folder."
             )
     if run_dir.has_started():
-        _check_same(run_dir.flagfile, flagfile_text)
+        _check_same(run_dir.flagfile, flagfile_text, earlier or {})
     root.mkdir(parents=True, exist_ok=True)
     lock = _lock(root)
     if not run_dir.has_started():
@@ -231,16 +235,15 @@ def _lock(root: pathlib.Path) -> io.TextIOWrapper:
     return lock
 
 
-# Runs that began without this flag had the first order.
-_ORDER = "--example_order="
-
-
-def _check_same(path: pathlib.Path, text: str) -> None:
+def _check_same(path: pathlib.Path, text: str, earlier: Mapping[str, str]) -> None:
     saved = atomic.read_text(path).splitlines()
     current = text.splitlines()
-    for lines in (saved, current):
-        if not any(line.startswith(_ORDER) for line in lines):
-            lines.append(f"{_ORDER}1")
+    named = {line.partition("=")[0].removeprefix("--") for line in saved}
+    saved += [
+        line
+        for name, line in earlier.items()
+        if not named.intersection((name, f"no{name}"))
+    ]
     before = [line for line in saved if line not in current]
     now = [line for line in current if line not in saved]
     # Whatever their order: it is that in which this version defines its flags.

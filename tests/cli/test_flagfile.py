@@ -61,6 +61,23 @@ def test_flag_that_contradicts_the_saved_run_is_refused():
         flagfile.apply_saved(saved, "run/flags.cfg", parse("--method=adafilter"))
 
 
+def test_earlier_runs_did_what_the_defaults_say_but_for_two_flags():
+    values = flags.FlagValues()
+    define_flags(values)
+    values(["run", "--max_image_pixels=9"])
+    earlier = flagfile.list_earlier(values)
+    assert earlier["max_image_pixels"] == "--max_image_pixels=134217728"
+    assert earlier["example_order"] == "--example_order=1"
+    assert earlier["renew_batch_norm_statistics"] == "--norenew_batch_norm_statistics"
+    assert "gate_from" not in earlier  # None is not written
+    given = flagfile.to_flagfile(values).splitlines()
+    assert set(given) - set(earlier.values()) == {
+        "--max_image_pixels=9",
+        "--example_order=2",
+        "--renew_batch_norm_statistics",
+    }
+
+
 def test_help_of_the_command_lists_every_flag():
     result = subprocess.run(
         [sys.executable, "-m", "adafilter_tf.run", "--help=all"],

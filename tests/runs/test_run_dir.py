@@ -37,10 +37,14 @@ def test_folder_of_another_run_names_the_difference_and_changes_nothing(folder):
 def test_run_of_the_first_order_of_examples_is_told_from_one_of_the_second(folder):
     run_dir.claim(folder, TEXT).close()
     (folder.checkpoints / "step_000000001").mkdir(parents=True)
+    earlier = {"example_order": "--example_order=1", "renew": "--norenew"}
     message = "it has --example_order=1, this run has --example_order=2. Choose"
     with pytest.raises(errors.RunError, match=message):
-        run_dir.claim(folder, f"{TEXT}--example_order=2\n")
-    run_dir.claim(folder, f"{TEXT}--example_order=1\n").close()  # resumes as it began
+        run_dir.claim(folder, f"{TEXT}--example_order=2\n--norenew\n", earlier)
+    with pytest.raises(errors.RunError, match="it has --norenew, this run has --renew"):
+        run_dir.claim(folder, f"{TEXT}--example_order=1\n--renew\n", earlier)
+    same = f"{TEXT}--example_order=1\n--norenew\n"
+    run_dir.claim(folder, same, earlier).close()  # resumes as it began
 
 
 def test_run_that_never_started_may_be_changed(folder):

@@ -79,7 +79,7 @@ def _claim(
     own = flagfile.to_flagfile()
 
     def claim() -> str:
-        held.enter_context(run_dir.claim(folder, own))
+        held.enter_context(run_dir.claim(folder, own, flagfile.list_earlier()))
         return own
 
     of_chief = team.broadcast_from_chief(claim)
