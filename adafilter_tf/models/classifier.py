@@ -7,6 +7,8 @@ from adafilter_tf.models import graph, inlining
 
 # By these names the optimizer finds the weights that decide.
 GATE_NETWORKS = ("recurrent_gate", "feedforward_gate", "policy_network")
+# By these names the layers of all methods are found.
+OWN_NAMES = ("images", "head", "head_pool", "block_choice", *GATE_NETWORKS)
 
 
 def add_head(

@@ -2,11 +2,12 @@
 
 import collections
 import dataclasses
+from collections.abc import Callable, Iterable
 
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import conversion, graph
+from adafilter_tf.models import classifier, conversion, graph, inlining
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,6 +143,27 @@ def _is_batch_norm(layer: keras.Layer) -> bool:
 def _list_types() -> str:
     types = (*conversion.FILTER_LAYERS, *conversion.CHANNEL_LAYERS)
     return ", ".join(each.__name__ for each in types)
+
+
+def free_names(
+    backbone: keras.Model, list_names: Callable[[keras.Model], Iterable[str]]
+) -> keras.Model:
+    """Returns a flat backbone without layers of the names that a conversion gives.
+
+    Args:
+        backbone: The network to convert.
+        list_names: From it, flat, to the names of the layers that are added, beside
+            those of every method.
+
+    Raises:
+        RunError: When it has gates already.
+    """
+    backbone = inlining.inline_models(backbone)
+    if not hasattr(backbone, "operations"):
+        return backbone  # `graph.list_calls` refuses it.
+    check_plain(backbone)
+    reserved = {*classifier.OWN_NAMES, *list_names(backbone)}
+    return inlining.inline_models(backbone, reserved=reserved.__contains__)
 
 
 def check_plain(backbone: keras.Model) -> None:

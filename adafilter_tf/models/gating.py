@@ -7,13 +7,11 @@ import keras
 from adafilter_tf import layers
 from adafilter_tf.layers import filter_gate
 from adafilter_tf.models import (
-    classifier,
     conversion,
     freezing,
     gate_options,
     gate_plan,
     graph,
-    inlining,
 )
 
 GATE_NETWORKS = {
@@ -61,7 +59,7 @@ def add_gates(
         'soft'
     """
     options = dataclasses.replace(options or gate_options.GateOptions(), **changes)
-    backbone = _free_names(backbone)
+    backbone = gate_plan.free_names(backbone, _list_gates)
     plan = gate_plan.plan_gates(
         backbone, options.gate_from, gated_batch_norm=options.gated_batch_norm
     )
@@ -161,17 +159,8 @@ class _Walk:
         )(probabilities)
 
 
-def _free_names(backbone: keras.Model) -> keras.Model:
-    """Returns a flat backbone without layers of the names that its gates will have."""
-    backbone = inlining.inline_models(backbone)
-    if not hasattr(backbone, "operations"):
-        return backbone  # plan_gates refuses it.
-    gate_plan.check_plain(backbone)
-    gates = {f"{call.name}_gate" for call in graph.list_calls(backbone)}
-    return inlining.inline_models(
-        backbone,
-        reserved={"images", "head", *classifier.GATE_NETWORKS, *gates}.__contains__,
-    )
+def _list_gates(backbone: keras.Model) -> list[str]:
+    return [f"{call.name}_gate" for call in graph.list_calls(backbone)]
 
 
 def _copy_weights(backbone: keras.Model, gated: keras.Model, plan) -> None:

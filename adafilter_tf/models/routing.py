@@ -4,12 +4,10 @@ import keras
 
 from adafilter_tf import errors, layers
 from adafilter_tf.models import (
-    classifier,
     conversion,
     freezing,
     gate_plan,
     graph,
-    inlining,
 )
 
 _PIXEL_LAYERS = (layers.PixelNormalization, *conversion.CONSTANT_LAYERS)
@@ -47,7 +45,7 @@ def add_routing(
         >>> list(adafilter_tf.list_gates(routed))
         ['stage1_block1']
     """
-    backbone = _free_names(backbone)
+    backbone = gate_plan.free_names(backbone, _list_added)
     walk = _Walk(backbone, policy_temperature)
     images = keras.tree.map_structure(
         lambda x: keras.Input(batch_shape=x.shape, dtype=x.dtype, name="images"),
@@ -122,21 +120,9 @@ class _Walk:
         return route(tuned, frozen, self._choices)
 
 
-def _free_names(backbone: keras.Model) -> keras.Model:
-    """Returns a flat backbone without layers of the names that routing gives."""
-    backbone = inlining.inline_models(backbone)
-    if not hasattr(backbone, "operations"):
-        return backbone  # list_calls refuses it.
-    gate_plan.check_plain(backbone)
+def _list_added(backbone: keras.Model) -> set[str]:
     frozen = {f"{call.name}_frozen" for call in graph.list_calls(backbone)}
-    routes = {f"{block}_route" for block in graph.group_blocks(backbone)}
-    return inlining.inline_models(
-        backbone,
-        reserved={
-            *("images", "head", *classifier.GATE_NETWORKS, "block_choice"),
-            *(frozen | routes),
-        }.__contains__,
-    )
+    return frozen | {f"{block}_route" for block in graph.group_blocks(backbone)}
 
 
 def _freeze(layer):

@@ -3,7 +3,7 @@
 import keras
 
 from adafilter_tf import errors, layers
-from adafilter_tf.models import conversion, gate_plan, graph, inlining
+from adafilter_tf.models import classifier, conversion, gate_plan, graph, inlining
 
 # What the pixels were when the network was trained -> arguments of PixelNormalization;
 # "0..255" as they come. Those of keras.src.applications.imagenet_utils.
@@ -24,16 +24,6 @@ PIXEL_RANGES: dict[str, dict | None] = {
 _GLOBAL_POOLING = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
-)
-# By these names the methods' own layers are found.
-_METHOD_NAMES = (
-    "images",
-    "head",
-    "head_pool",
-    "recurrent_gate",
-    "feedforward_gate",
-    "policy_network",
-    "block_choice",
 )
 _NORMALIZING = (layers.PixelNormalization, *conversion.CONSTANT_LAYERS)
 
@@ -176,7 +166,7 @@ def put_behind(
     """
     size = tuple(inputs.shape[1:3])
     (source,) = keras.utils.get_source_inputs(inputs)
-    taken = {source.name, inputs._keras_history.operation.name, *_METHOD_NAMES}
+    taken = {source.name, inputs._keras_history.operation.name, *classifier.OWN_NAMES}
     try:
         outputs, copies = inlining.call_layers(
             network, inputs, clone=_renew, reserved=taken.__contains__
