@@ -27,11 +27,16 @@ def run() -> None:
             "images per class."
         )
     splits, problem = _make_splits(source)
+    spec = backbones.get_spec(FLAGS.backbone)
     images = facts.collect_images(
-        source, splits, manifest.default_path(FLAGS.dataset, FLAGS.data_dir)
+        source,
+        splits,
+        manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+        channels=spec.channels,
+        max_pixels=FLAGS.max_image_pixels,
     )
     class_names = next(iter(source.values())).class_names
-    image_size = FLAGS.image_size or backbones.get_spec(FLAGS.backbone).image_size
+    image_size = FLAGS.image_size or spec.image_size
     left_out = [pair for part in source.values() for pair in part.left_out]
     found = report.inspect(FLAGS.dataset, images, class_names, image_size, left_out)
     if problem:

@@ -2,12 +2,13 @@
 
 import collections
 import dataclasses
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from adafilter_tf.data.examples import Examples
-from adafilter_tf.data.integrity import manifest, scan
+from adafilter_tf.data.integrity import manifest, scan, verification
 from adafilter_tf.data.integrity.manifest import ImageEntry
 
 _COLOURS = {1: "grey", 2: "grey with alpha", 3: "RGB"}
@@ -34,7 +35,12 @@ class LabelledImage:
 
 
 def collect_images(
-    source: Mapping[str, Examples], splits: Mapping[str, Examples], cache
+    source: Mapping[str, Examples],
+    splits: Mapping[str, Examples],
+    cache: str | os.PathLike | None,
+    *,
+    channels: int,
+    max_pixels: int,
 ) -> list[LabelledImage]:
     """Scans every image of a data set.
 
@@ -42,6 +48,8 @@ def collect_images(
         source: All images.
         splits: Those of a run, which may leave some out.
         cache: Manifest that makes a second look quick.
+        channels: Of the images of the run, 1 or 3.
+        max_pixels: See `verification.Rule`.
     """
     split_of = {path: name for name, of in splits.items() for path in of.paths}
     labelled = [
@@ -51,9 +59,19 @@ def collect_images(
     ]
     entries = scan.scan_images([path for path, _ in labelled], cache=cache)
     return [
-        LabelledImage(entry, class_name, split_of.get(entry.path, "unused"))
+        LabelledImage(
+            _judge(entry, channels, max_pixels),
+            class_name,
+            split_of.get(entry.path, "unused"),
+        )
         for entry, (_, class_name) in zip(entries, labelled, strict=True)
     ]
+
+
+def _judge(entry: ImageEntry, channels: int, max_pixels: int) -> ImageEntry:
+    """The entry with the status that a run would give it."""
+    reason = verification.reason_against(entry, channels, max_pixels)
+    return dataclasses.replace(entry, status=reason or manifest.OK)
 
 
 def summarize(

@@ -141,7 +141,7 @@ def _find_and_tell(
 ) -> tuple[BadImage, ...]:
     entries = scan.scan_images(paths, cache=cache)
     _tell_notes(entries)
-    reasons = (_reason_against(entry, channels, rule.max_pixels) for entry in entries)
+    reasons = (reason_against(entry, channels, rule.max_pixels) for entry in entries)
     bad = tuple(
         BadImage(path, reason)
         for path, reason in zip(paths, reasons, strict=True)
@@ -187,10 +187,16 @@ def _tell_notes(entries: Sequence[manifest.ImageEntry]) -> None:
         )
 
 
-def _reason_against(
+def reason_against(
     entry: manifest.ImageEntry, channels: int, max_pixels: int
 ) -> str | None:
-    """Why the image cannot be used, None if it can."""
+    """Why the image cannot be used, None if it can.
+
+    Args:
+        entry: What the scan found.
+        channels: As in training, 1 or 3.
+        max_pixels: See `Rule`.
+    """
     if entry.status != manifest.OK:
         return entry.status
     if (num_pixels := entry.height * entry.width) > max_pixels:
