@@ -132,13 +132,18 @@ def decode_png(
     `a * c + (1 - a) * background`, rounded, for alpha `a` and colour `c`; where nothing
     is transparent these are the decoder's own pixels, bit for bit.
     """
+
+    def blend():
+        coloured = tf.io.decode_png(encoded, 4)
+        if channels == 3:
+            return _blend(coloured[:, :, :3], coloured[:, :, 3:], background)
+        # libpng's own grey, which is that of images without alpha.
+        grey = tf.io.decode_png(encoded, channels)
+        return _blend(grey, coloured[:, :, 3:], (_to_grey(background),))
+
     return tf.cond(
         _may_be_transparent(encoded),
-        lambda: _blend(
-            tf.io.decode_png(encoded, channels),
-            tf.io.decode_png(encoded, 4)[:, :, 3:],
-            background if channels == 3 else (_to_grey(background),),
-        ),
+        blend,
         lambda: tf.io.decode_png(encoded, channels),
     )
 
