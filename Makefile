@@ -74,7 +74,7 @@ $(CREATED):
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(INSTALLED): $(CREATED) requirements.txt pyproject.toml
+$(INSTALLED): $(CREATED) requirements.txt pyproject.toml setup.py
 	$(PIP) install -r requirements.txt
 	$(PIP) install --no-deps --editable .
 	touch $@

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from adafilter_tf import errors
@@ -25,7 +26,9 @@ def temporary_path(path: str | os.PathLike) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+def replacing(
+    path: str | os.PathLike, *, shared: bool = False
+) -> Iterator[pathlib.Path]:
     """Yields a temporary path whose file, or folder, then takes the place of `path`.
 
     When the block raises, `path` stays as it was and the temporary file is removed.
@@ -36,11 +39,15 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
 
     Args:
         path: A file in a folder that exists.
+        shared: Whether other processes or threads may write the same file now; the last
+            one stays.
 
     Raises:
         OSError: It cannot be written or renamed.
     """
     temporary = temporary_path(path)
+    if shared:
+        temporary = temporary.with_name(f"{temporary.name}-{uuid.uuid4().hex}")
     try:
         yield temporary
         publish(temporary, path)
@@ -126,7 +133,11 @@ def write_json(path: str | os.PathLike, content: Mapping | Sequence) -> None:
 
 
 def write_csv(
-    path: str | os.PathLike, columns: Sequence[str], rows: Iterable[Sequence]
+    path: str | os.PathLike,
+    columns: Sequence[str],
+    rows: Iterable[Sequence],
+    *,
+    shared: bool = False,
 ) -> None:
     """Writes a CSV file, atomically.
 
@@ -136,9 +147,10 @@ def write_csv(
         rows: The others, one sequence per line. Names of files that are not valid
             UTF-8 keep their bytes. When a generator of rows raises, `path` stays as it
             was.
+        shared: See `replacing`.
     """
     with (
-        replacing(path) as temporary,
+        replacing(path, shared=shared) as temporary,
         temporary.open(
             "w", encoding="utf-8", errors="surrogateescape", newline=""
         ) as stream,

@@ -62,3 +62,14 @@ def test_failed_folder_is_removed(tmp_path):
         (made / "part").write_text("x")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == []
+
+
+def test_two_writers_of_a_shared_file_do_not_meet(tmp_path):
+    path = tmp_path / "f"
+    with atomic.replacing(path, shared=True) as first:
+        first.write_text("first")
+        with atomic.replacing(path, shared=True) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    assert os.listdir(tmp_path) == ["f"]

@@ -9,7 +9,6 @@ import hashlib
 import io
 import os
 import pathlib
-import tempfile
 import warnings
 from collections.abc import Callable
 
@@ -18,6 +17,7 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from adafilter_tf.data.decoding import image_format, pixel_limit
+from adafilter_tf.files import atomic
 
 # Part of the folder's name: what is converted by other rules is not mixed up.
 _VERSION = 1
@@ -154,16 +154,8 @@ def _keep(converted: bytes, path: pathlib.Path) -> None:
     """Writes a converted image for the next time, where that is possible."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent)
-        try:
-            with open(descriptor, "wb") as file:
-                file.write(converted)
-                os.fsync(descriptor)
-            os.chmod(temporary, 0o644)  # mkstemp's files are private
-            os.replace(temporary, path)
-        except OSError:
-            pathlib.Path(temporary).unlink(missing_ok=True)
-            raise
+        with atomic.replacing(path, shared=True) as temporary:
+            temporary.write_bytes(converted)
 
 
 def read_image(

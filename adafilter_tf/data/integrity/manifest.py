@@ -9,14 +9,13 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import tempfile
 from collections.abc import Iterable
 from typing import Any
 
 from absl import logging
 
 from adafilter_tf.data.sources import extraction, registry
-from adafilter_tf.files import atomic, csv_rows
+from adafilter_tf.files import atomic
 
 OK = "ok"
 # Part of the file's name: what is found out by other rules is not mixed up.
@@ -113,16 +112,6 @@ def write_manifest(entries: Iterable[ImageEntry], path: str | os.PathLike) -> No
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with open(
-            descriptor, "w", encoding="utf-8", errors="surrogateescape", newline=""
-        ) as stream:
-            writer = csv_rows.RowWriter(stream)
-            writer.writerow(field.name for field in _FIELDS)
-            writer.writerows(dataclasses.astuple(entry) for entry in entries)
-        os.chmod(temporary, 0o644)  # mkstemp's files are private
-        atomic.publish(temporary, path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
+    rows = (dataclasses.astuple(entry) for entry in entries)
+    columns = [field.name for field in _FIELDS]
+    atomic.write_csv(path, columns, rows, shared=True)
