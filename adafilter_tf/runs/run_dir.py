@@ -239,19 +239,21 @@ def _check_same(path: pathlib.Path, text: str, earlier: Mapping[str, str]) -> No
     saved = atomic.read_text(path).splitlines()
     current = text.splitlines()
     named = {line.partition("=")[0].removeprefix("--") for line in saved}
-    saved += [
+    added = [
         line
         for name, line in earlier.items()
         if not named.intersection((name, f"no{name}"))
     ]
+    saved += added
     before = [line for line in saved if line not in current]
     now = [line for line in current if line not in saved]
     # Whatever their order: it is that in which this version defines its flags.
     if not before and not now:
         return
+    unnamed = [line for line in before if line in added]
     raise errors.RunError(
         f"--output_dir={path.parent} belongs to a run with other settings: it has "
         f"{' '.join(before) or 'none of the following'}, this run has "
         f"{' '.join(now) or 'none of these'}. Choose another --output_dir, or repeat "
-        f"that run with --flagfile={path}."
+        f"that run with {' '.join([f'--flagfile={path}', *unnamed])}."
     )

@@ -38,7 +38,7 @@ def test_run_of_the_first_order_of_examples_is_told_from_one_of_the_second(folde
     run_dir.claim(folder, TEXT).close()
     (folder.checkpoints / "step_000000001").mkdir(parents=True)
     earlier = {"example_order": "--example_order=1", "renew": "--norenew"}
-    message = "it has --example_order=1, this run has --example_order=2. Choose"
+    message = "it has --example_order=1, this run has .*flags.cfg --example_order=1\\."
     with pytest.raises(errors.RunError, match=message):
         run_dir.claim(folder, f"{TEXT}--example_order=2\n--norenew\n", earlier)
     with pytest.raises(errors.RunError, match="it has --norenew, this run has --renew"):
