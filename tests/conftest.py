@@ -28,6 +28,24 @@ def _same_start():
     keras.backend.clear_session(free_memory=False)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Names of files that are no text would end a process of tests with its report."""
+    report = yield
+    report.sections = [(name, _as_utf8(text)) for name, text in report.sections]
+    if report.longrepr is not None and not _is_utf8(str(report.longrepr)):
+        report.longrepr = _as_utf8(str(report.longrepr))
+    return report
+
+
+def _is_utf8(text: str) -> bool:
+    return _as_utf8(text) == text
+
+
+def _as_utf8(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _data_sets_of_this_session(tmp_path_factory):
     """Nothing that a test finds out about its images stays in the user's folder."""
