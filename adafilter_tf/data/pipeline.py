@@ -85,23 +85,17 @@ def training_dataset(
     augmentation, seed = data.augmentation, data.seed
     if not len(examples):
         raise ValueError("training_dataset needs at least one example, received none.")
-    load, source = _loader(examples.paths, data.cache, spec)
+    load = _training_reader(spec, augmentation, data.cache)
+    source = _list_sources(examples.paths, data.cache, spec)
     labels = tf.constant(examples.labels, tf.int32)
     num_classes = len(examples.class_names)
-    choose_box = _training_box(augmentation, spec.crop_fraction)
     places = range(global_batch_size) if positions is None else positions
     number = stream_index(places, global_batch_size)
 
     def make_example(made: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         i = number(made)
         position = shuffled_position(i, len(examples), seed, data.example_order)
-        box_key, augment_key = tf.unstack(_split_key(seed, i, _IMAGE_STREAM))
-        image = load(
-            tf.gather(source, position),
-            functools.partial(choose_box, box_key),
-            spec.image_size,
-        )
-        image = augmentation_lib.augment_image(image, augmentation, augment_key)
+        image = load(tf.gather(source, position), _split_key(seed, i, _IMAGE_STREAM))
         return image, tf.one_hot(tf.gather(labels, position), num_classes), i
 
     def finish_batch(images, one_hot, i):
@@ -113,8 +107,9 @@ def training_dataset(
         return images, one_hot
 
     dataset = tf.data.Dataset.range(start_step * len(places), total_steps * len(places))
-    dataset = dataset.map(make_example, num_parallel_calls=_PARALLEL_CALLS)
-    dataset = dataset.batch(len(places), drop_remainder=True).map(finish_batch)
+    dataset = _map(dataset, make_example)
+    dataset = dataset.batch(len(places), drop_remainder=True)
+    dataset = dataset.map(tf.autograph.experimental.do_not_convert(finish_batch))
     return _run_on_all_cores(dataset)
 
 
@@ -153,7 +148,8 @@ def feature_dataset(
         start_step * global_batch_size, total_steps * global_batch_size
     )
     batches = numbers.batch(global_batch_size, drop_remainder=True)
-    return _run_on_all_cores(batches.map(choose_batch))
+    choose = tf.autograph.experimental.do_not_convert(choose_batch)
+    return _run_on_all_cores(batches.map(choose))
 
 
 def list_batch(data: TrainingInput, step: int, *, global_batch_size: int) -> list[str]:
@@ -211,19 +207,8 @@ def evaluation_dataset(
         for start in range(0, len(filled), batch_size)
         for place in places
     ]
-
-    def read(path: tf.Tensor) -> tf.Tensor:
-        image = preprocessing.preprocess_for_evaluation(
-            conversion.read_bytes(path), spec
-        )
-        return tf.ensure_shape(image, spec.shape)
-
-    def read_or_fill(path: tf.Tensor) -> tf.Tensor:
-        black = tf.zeros(spec.shape)
-        return tf.cond(tf.equal(path, ""), lambda: black, lambda: read(path))
-
     dataset = tf.data.Dataset.from_tensor_slices(_to_strings(own))
-    dataset = dataset.map(read_or_fill, num_parallel_calls=_PARALLEL_CALLS)
+    dataset = _map(dataset, _evaluation_reader(spec))
     return _run_on_all_cores(dataset.batch(len(places), drop_remainder=True))
 
 
@@ -284,47 +269,81 @@ _BATCH_STREAM = 2
 
 
 def _split_key(seed: int, i: tf.Tensor, stream: int) -> tf.Tensor:
-    """Two keys, int64 [2, 2], of example i for one purpose."""
+    """Two keys, int32 [2, 2], of example i for one purpose."""
     key = tf.random.fold_in(tf.stack([tf.constant(seed, tf.int64), i]), stream)
     return tf.random.split(key, 2)
 
 
-def _training_box(augmentation: Augmentation, crop_fraction: float) -> Callable:
-    """Function of (key, height, width) that gives the box of a training image."""
+# Tracing what reads an image takes longer than a few steps of a small network, and one
+# run makes a dozen data sets; so it is traced once for each way of reading.
+@functools.lru_cache(maxsize=64)
+def _evaluation_reader(spec: ImageSpec) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Function from a path to pixels [S, S, C]; black for the path ""."""
+
+    def read(path: tf.Tensor) -> tf.Tensor:
+        image = preprocessing.preprocess_for_evaluation(
+            conversion.read_bytes(path), spec
+        )
+        return tf.ensure_shape(image, spec.shape)
+
+    def read_or_fill(path: tf.Tensor) -> tf.Tensor:
+        black = tf.zeros(spec.shape)
+        return tf.cond(tf.equal(path, ""), lambda: black, lambda: read(path))
+
+    return _trace_once(read_or_fill, tf.TensorSpec([], tf.string))
+
+
+@functools.lru_cache(maxsize=64)
+def _training_reader(
+    spec: ImageSpec, augmentation: Augmentation, cache: str
+) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    """Function from an element of `_list_sources` and two keys to an augmented image.
+
+    Raises:
+        ValueError: `cache` is unknown.
+    """
+    if cache not in CACHES:
+        raise ValueError(f"cache is one of {', '.join(CACHES)}, received {cache!r}.")
     min_area = augmentation.random_resized_crop_min_area
 
-    def choose_box(key: tf.Tensor, height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
-        if min_area < 1.0:
-            return augmentation_lib.random_box(height, width, min_area, key)
-        return preprocessing.central_box(height, width, crop_fraction)
+    def read(element: tf.Tensor, keys: tf.Tensor) -> tf.Tensor:
+        box_key, augment_key = tf.unstack(keys)
 
-    return choose_box
+        def choose_box(height: tf.Tensor, width: tf.Tensor) -> tf.Tensor:
+            if min_area < 1.0:
+                return augmentation_lib.random_box(height, width, min_area, box_key)
+            return preprocessing.central_box(height, width, spec.crop_fraction)
+
+        if cache == "decoded":
+            stored = tf.io.parse_tensor(element, tf.uint8)
+            image = preprocessing.crop_and_resize(
+                tf.ensure_shape(stored, [None, None, spec.channels]),
+                choose_box,
+                image_size=spec.image_size,
+            )
+        else:
+            encoded = conversion.read_bytes(element) if cache == "none" else element
+            image = preprocessing.decode_crop_and_resize(
+                encoded,
+                choose_box,
+                image_size=spec.image_size,
+                channels=spec.channels,
+                max_pixels=spec.max_pixels,
+                background=spec.background,
+            )
+        return augmentation_lib.augment_image(image, augmentation, augment_key)
+
+    return _trace_once(
+        read, tf.TensorSpec([], tf.string), tf.TensorSpec([2, 2], tf.int32)
+    )
 
 
-def _loader(
-    paths: Sequence[str], cache: str, spec: ImageSpec
-) -> tuple[Callable, tf.Tensor]:
-    """How to get an image, and the string [n] whose elements to get it from."""
-    paths = _to_strings(paths)
+def _trace_once(function: Callable, *signature: tf.TensorSpec) -> Callable:
+    return tf.function(function, input_signature=signature, autograph=False)
 
-    def from_encoded(encoded, choose_box, image_size):
-        return preprocessing.decode_crop_and_resize(
-            encoded,
-            choose_box,
-            image_size=image_size,
-            channels=spec.channels,
-            max_pixels=spec.max_pixels,
-            background=spec.background,
-        )
 
-    def from_path(path, choose_box, image_size):
-        return from_encoded(conversion.read_bytes(path), choose_box, image_size)
-
-    def from_pixels(serialized, choose_box, image_size):
-        image = tf.ensure_shape(
-            tf.io.parse_tensor(serialized, tf.uint8), [None, None, spec.channels]
-        )
-        return preprocessing.crop_and_resize(image, choose_box, image_size=image_size)
+def _list_sources(paths: Sequence[str], cache: str, spec: ImageSpec) -> tf.Tensor:
+    """What the images of paths are made from, string [n]."""
 
     def decode(path):
         image = preprocessing.decode_image(
@@ -335,13 +354,11 @@ def _loader(
         )
         return tf.io.serialize_tensor(image)
 
-    if cache == "none":
-        return from_path, paths
     if cache == "encoded":
-        return from_encoded, _in_memory(paths, conversion.read_bytes)
+        return _in_memory(_to_strings(paths), conversion.read_bytes)
     if cache == "decoded":
-        return from_pixels, _in_memory(paths, decode)
-    raise ValueError(f"cache is one of {', '.join(CACHES)}, received {cache!r}.")
+        return _in_memory(_to_strings(paths), decode)
+    return _to_strings(paths)
 
 
 def _to_strings(paths: Sequence[str]) -> tf.Tensor:
@@ -350,8 +367,7 @@ def _to_strings(paths: Sequence[str]) -> tf.Tensor:
 
 
 def _in_memory(paths: tf.Tensor, read: Callable) -> tf.Tensor:
-    dataset = tf.data.Dataset.from_tensor_slices(paths)
-    dataset = dataset.map(read, num_parallel_calls=_PARALLEL_CALLS)
+    dataset = _map(tf.data.Dataset.from_tensor_slices(paths), read)
     content = dataset.batch(len(paths)).get_single_element()
     num_bytes = tf.reduce_sum(tf.cast(tf.strings.length(content), tf.int64))
     logging.info(
@@ -360,6 +376,12 @@ def _in_memory(paths: tf.Tensor, read: Callable) -> tf.Tensor:
         int(num_bytes) / 2**20,
     )
     return content
+
+
+def _map(dataset: tf.data.Dataset, function: Callable) -> tf.data.Dataset:
+    """Maps in parallel and in order; the function is graph code, without autograph."""
+    function = tf.autograph.experimental.do_not_convert(function)
+    return dataset.map(function, num_parallel_calls=_PARALLEL_CALLS)
 
 
 def _run_on_all_cores(dataset: tf.data.Dataset) -> tf.data.Dataset:

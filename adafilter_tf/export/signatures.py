@@ -55,9 +55,17 @@ class Classifier:
             input_signature=[tf.TensorSpec([None, *self.spec.shape], tf.float32)],
             autograph=False,
         )
+        self._decode = tf.function(
+            self._decode_image,
+            input_signature=[tf.TensorSpec([], tf.string)],
+            autograph=False,
+        )
 
     def decode(self, encoded: tf.Tensor) -> tf.Tensor:
         """Returns the pixels of one encoded image as the model takes them."""
+        return self._decode(encoded)
+
+    def _decode_image(self, encoded: tf.Tensor) -> tf.Tensor:
         spec = dataclasses.replace(self.spec, max_pixels=None)  # strangers' images
         encoded = served_formats.to_png(encoded, spec.background)
         return preprocessing.preprocess_for_evaluation(encoded, spec)

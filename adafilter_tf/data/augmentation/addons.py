@@ -109,10 +109,13 @@ def _sharpness(library, image, key):
 
 def _equalize(library, image, key):
     """The histogram of every second image made flat."""
-    if tf.random.stateless_uniform([], key) < 0.5:
+
+    def equalize():
         rounded = tf.cast(tf.round(image), tf.uint8)
-        image = tf.cast(library.equalize(rounded), tf.float32)
-    return image
+        return tf.cast(library.equalize(rounded), tf.float32)
+
+    half = tf.random.stateless_uniform([], key) < 0.5
+    return tf.cond(half, equalize, lambda: image)
 
 
 def _hsv(library, image, key):
