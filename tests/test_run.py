@@ -35,7 +35,7 @@ def make_images(folder, classes=("cat", "dog"), number=6, size=(20, 24), seed=0)
     return folder
 
 
-QUICK = (
+SMALL = (
     "--backbone=resnet14",
     "--image_size=16",
     "--epochs=2",
@@ -43,8 +43,15 @@ QUICK = (
     "--batch_size=4",
     "--validation_fraction=0.34",
     "--test_fraction=0.34",
-    "--gate_units=4",
-    "--gate_from=stage3",
+)
+GATED = (*SMALL, "--gate_units=4", "--gate_from=stage3")
+# Where neither gates nor exports are asked about: they take most of a small run.
+HEAD_ALONE = (
+    *SMALL,
+    "--epochs=1",
+    "--method=fine_tuning",
+    "--tune_blocks=none",
+    "--export_formats=",
 )
 
 
@@ -53,7 +60,7 @@ def finished(tmp_path_factory):
     """A finished run on a folder of images, in a process of its own."""
     root = tmp_path_factory.mktemp("finished")
     images = make_images(root / "images")
-    arguments = [*QUICK, f"--dataset=folder:{images}", f"--output_dir={root / 'run'}"]
+    arguments = [*GATED, f"--dataset=folder:{images}", f"--output_dir={root / 'run'}"]
     process = subprocess.run(
         [sys.executable, "-m", "adafilter_tf.run", *arguments],
         capture_output=True,
@@ -238,13 +245,12 @@ def test_interrupted_run_ends_as_the_uninterrupted_one(finished, command, tmp_pa
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_baseline_without_frozen_layers_trains_without_a_cache(command, tmp_path):
     images = make_images(tmp_path / "images")
     code, out, err = command(
-        *QUICK,
-        "--gate_from=stage3",
+        *GATED,
         "--cache_frozen_features",
+        "--export_formats=",
         "--baseline=fine_tuning",
         f"--dataset=folder:{images}",
         f"--output_dir={tmp_path / 'run'}",
@@ -257,9 +263,11 @@ def test_baseline_without_frozen_layers_trains_without_a_cache(command, tmp_path
 def test_baseline_is_trained_on_the_same_split(command, tmp_path):
     images = make_images(tmp_path / "images")
     code, out, _ = command(
-        *QUICK,
+        *GATED,
+        "--epochs=1",
         "--baseline=fine_tuning",
         "--head_learning_rate=0",
+        "--export_formats=",
         f"--dataset=folder:{images}",
         f"--output_dir={tmp_path / 'run'}",
     )
@@ -307,7 +315,7 @@ def test_flowers_config_trains_on_mock_data(command, tmp_path, mock_flowers):
 def train(command, tmp_path, *arguments, images=None):
     images = images or make_images(tmp_path / "images")
     return command(
-        *QUICK,
+        *HEAD_ALONE,
         f"--dataset=folder:{images}",
         f"--output_dir={tmp_path / 'run'}",
         *arguments,
@@ -338,7 +346,7 @@ def test_unknown_flag_in_a_process_of_its_own_is_one_line():
         (["--epochs=0"], ["--epochs=0", "in the range [1, 100000]"]),
         (["epochs=3"], ["'epochs=3'", "--name=value"]),
         (["--flagfile=none.cfg"], ["none.cfg"]),
-        (["--method=fine_tuning"], ["--gate_", "adafilter"]),
+        (["--gate_units=4"], ["--gate_", "adafilter"]),
         (["--output_dir="], ["--output_dir is missing"]),
         (["--image_size=8"], ["image_size=8", "at least 16"]),
         (["--dataset=nothing"], ["dataset=nothing", "folder:PATH"]),
@@ -388,7 +396,7 @@ def test_last_of_a_flag_counts_so_that_a_flagfile_can_be_changed(command, tmp_pa
 
 
 def test_unknown_start_of_gates_is_named(command, tmp_path):
-    result = train(command, tmp_path, "--gate_from=conv9")
+    result = train(command, tmp_path, *GATED, "--method=adafilter", "--gate_from=conv9")
     assert_error(result, 1, "gate_from='conv9'", "stem_conv")
 
 
@@ -547,9 +555,9 @@ def test_rollback_that_helps_ends_with_a_model(command, tmp_path, caplog):
     images = make_images(tmp_path / "images")
     folder = tmp_path / "run"
     code, out, err = command(
+        *SMALL,
         "--method=fine_tuning",
         "--tune_blocks=1",
-        *(flag for flag in QUICK if "gate" not in flag),
         "--steps_per_epoch=3",
         "--warmup_fraction=0",
         "--learning_rate=1e6",

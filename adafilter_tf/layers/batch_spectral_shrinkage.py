@@ -65,7 +65,11 @@ class BatchSpectralShrinkage(keras.layers.Layer):
         gram = ops.matmul(features, ops.transpose(features))  # [B, B]
         # Through the eigenvectors as constants, u^T G u has the gradient of the
         # eigenvalue and, unlike theirs, one that always exists.
-        _, vectors = ops.linalg.eigh(ops.stop_gradient(gram))
+        gram = ops.stop_gradient(gram)
+        # Of numbers that are none, eigh is an error; the loss will say what they are.
+        finite = ops.all(ops.isfinite(gram))
+        _, vectors = ops.linalg.eigh(ops.where(finite, gram, ops.zeros_like(gram)))
+        vectors = ops.where(finite, vectors, float("nan"))
         projected = ops.matmul(ops.transpose(vectors), features)  # [B, d]
         squares = ops.sum(ops.square(projected), axis=1)  # s_i ** 2, rising
         # Of more examples than features, the first B - d are zero by their number.

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from adafilter_tf import layers
 from adafilter_tf.methods import bss, fine_tuning
 from tests.conftest import LABELS, compile_sgd, random_images, tiny_resnet
 
@@ -31,3 +32,14 @@ def test_penalty_alone_shrinks_the_weakest_direction():
     model.compile(keras.optimizers.SGD(0.05), loss=lambda labels, logits: 0.0 * logits)
     losses = [float(model.train_on_batch(images, LABELS)) for _ in range(10)]
     assert losses[-1] < 0.5 * losses[0]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_features_that_are_no_numbers_make_a_loss_that_is_none(value):
+    """In place of an error of the decomposition, which would hide what happened."""
+    layer = layers.BatchSpectralShrinkage()
+    features = np.ones((4, 3), "float32")
+    features[1, 2] = value
+    layer(features, training=True)
+    (loss,) = layer.losses
+    assert not np.isfinite(loss)
