@@ -312,10 +312,10 @@ def test_flowers_config_trains_on_mock_data(command, tmp_path, mock_flowers):
     assert (tmp_path / "run/export/1/saved_model.pb").exists()
 
 
-def train(command, tmp_path, *arguments, images=None):
+def train(command, tmp_path, *arguments, images=None, options=HEAD_ALONE):
     images = images or make_images(tmp_path / "images")
     return command(
-        *HEAD_ALONE,
+        *options,
         f"--dataset=folder:{images}",
         f"--output_dir={tmp_path / 'run'}",
         *arguments,
@@ -396,7 +396,7 @@ def test_last_of_a_flag_counts_so_that_a_flagfile_can_be_changed(command, tmp_pa
 
 
 def test_unknown_start_of_gates_is_named(command, tmp_path):
-    result = train(command, tmp_path, *GATED, "--method=adafilter", "--gate_from=conv9")
+    result = train(command, tmp_path, "--gate_from=conv9", options=GATED)
     assert_error(result, 1, "gate_from='conv9'", "stem_conv")
 
 
@@ -521,7 +521,8 @@ def test_prediction_without_images_is_refused(finished, command):
 
 
 def test_loss_that_is_no_number_ends_the_run_without_a_model(command, tmp_path):
-    result = train(command, tmp_path, "--learning_rate=1e30", "--warmup_fraction=0")
+    rates = ("--learning_rate=1e30", "--warmup_fraction=0")
+    result = train(command, tmp_path, *rates, options=GATED)
     assert_error(
         result, 1, "not finite" if "not finite" in result[2] else "The loss is"
     )
@@ -539,6 +540,7 @@ def test_rollback_goes_back_with_half_the_rates_and_ends_at_its_limit(
         "--warmup_fraction=0",
         "--on_non_finite=rollback",
         "--max_rollbacks=2",
+        options=GATED,
     )
     assert_error(result, 1, "--head_learning_rate")
     warnings = [text for text in caplog.messages if "Rollback" in text]

@@ -24,12 +24,12 @@ FAMILIES = {
     "InceptionResNetV2": (75, "block17_2_ac"),
     "Xception": (71, None),
     "MobileNet": (64, None),
-    "MobileNetV2": (64, None),
+    "MobileNetV2": (64, "block_7_add"),
     "MobileNetV3Small": (64, None),
     "EfficientNetB0": (64, None),
     "EfficientNetLite0": (64, "block4b_add"),
     "EfficientNetV2B0": (64, None),
-    "ConvNeXtTiny": (64, None),
+    "ConvNeXtTiny": (64, "convnext_tiny_stage_1_block_1_identity"),
     "NASNetMobile": (64, "normal_concat_1"),
 }
 # Plain, with skip connections and depthwise, with layer norms; the others are slow.
