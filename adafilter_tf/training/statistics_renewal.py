@@ -15,6 +15,8 @@ from adafilter_tf.models import batch_norm_statistics
 
 MIN_IMAGES = 256
 MAX_IMAGES = 2048
+# More passes over the same images say little more.
+MAX_PASSES = 2
 # Batches, as a share of the steps: a forward pass is a third of a step, or less.
 _SHARE_OF_STEPS = 0.05
 # Between the accuracies of the two modes.
@@ -43,7 +45,7 @@ class StatisticsRenewal:
         total_steps: int,
     ):
         self._model = model
-        self._steps = count_batches(batch_size, total_steps)
+        self._steps = count_batches(batch_size, total_steps, len(data.splits.train))
         self._make_dataset = functools.partial(
             pipeline.training_dataset,
             dataclasses.replace(
@@ -87,10 +89,16 @@ class StatisticsRenewal:
         )
 
 
-def count_batches(batch_size: int, total_steps: int) -> int:
-    """Returns how many batches the statistics are taken from."""
+def count_batches(batch_size: int, total_steps: int, num_images: int) -> int:
+    """Returns how many batches the statistics are taken from.
+
+    Args:
+        batch_size: Images per batch over all replicas.
+        total_steps: Steps of the training.
+        num_images: Training images.
+    """
     images = _SHARE_OF_STEPS * total_steps * batch_size
-    images = min(max(images, MIN_IMAGES), MAX_IMAGES)
+    images = min(max(images, MIN_IMAGES), MAX_IMAGES, MAX_PASSES * num_images)
     return math.ceil(images / batch_size)
 
 

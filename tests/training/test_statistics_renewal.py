@@ -4,17 +4,22 @@ from adafilter_tf.training import statistics_renewal
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "total_steps", "batches"),
+    ("batch_size", "total_steps", "num_images", "batches"),
     [
-        (16, 300, 16),  # 256 images, though a twentieth of the steps are 240
-        (16, 20, 16),
-        (32, 1000, 50),
-        (32, 10_000, 64),  # no more than 2,048 images
-        (512, 20, 1),
+        (16, 300, 5000, 16),  # 256 images, though a twentieth of the steps are 240
+        (16, 20, 5000, 16),
+        (32, 1000, 5000, 50),
+        (32, 10_000, 5000, 64),  # no more than 2,048 images
+        (512, 20, 5000, 1),
+        (16, 300, 80, 10),  # twice the 80 images
+        (16, 300, 3, 1),
     ],
 )
-def test_number_of_batches_grows_with_the_training(batch_size, total_steps, batches):
-    assert statistics_renewal.count_batches(batch_size, total_steps) == batches
+def test_number_of_batches_grows_with_training_and_images(
+    batch_size, total_steps, num_images, batches
+):
+    found = statistics_renewal.count_batches(batch_size, total_steps, num_images)
+    assert found == batches
 
 
 def test_gap_between_the_modes_is_described_with_both():
