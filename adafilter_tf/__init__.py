@@ -1,5 +1,14 @@
 """AdaFilter: fine-tuning that chooses, per image and per filter, what to tune.
 
+A whole run, from a folder of images to a served model:
+
+    import adafilter_tf
+
+    run = adafilter_tf.fit("photos", backbone="resnet50")
+    run.predict(["a.jpg"])
+
+Or the parts of it, in a training of one's own:
+
     import keras
     import adafilter_tf
 
@@ -10,10 +19,10 @@
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
 
-What is named here runs on every backend of Keras. A name is imported when it is used,
-so that `import adafilter_tf` alone imports no Keras. It is enough for
-`keras.models.load_model`: the layers and the optimizer are registered as soon as Keras
-is imported, before or after this package.
+All but `fit`, `load_run` and `Run`, which need TensorFlow, runs on every backend of
+Keras. A name is imported when it is used, so that `import adafilter_tf` alone imports
+no Keras. It is enough for `keras.models.load_model`: the layers and the optimizer are
+registered as soon as Keras is imported, before or after this package.
 """
 
 import importlib
@@ -23,6 +32,7 @@ from adafilter_tf import _moved, _registration
 
 if typing.TYPE_CHECKING:
     from adafilter_tf import layers, methods
+    from adafilter_tf.api import Run, fit, load_run
     from adafilter_tf.methods import METHODS
     from adafilter_tf.models.classifier import add_head
     from adafilter_tf.models.gate_io import force_gates, list_gates
@@ -36,27 +46,33 @@ _MODULES = {
     "GateOptions": "adafilter_tf.models.gate_options",
     "METHODS": "adafilter_tf.methods",
     "OptimizerOptions": "adafilter_tf.optim.optimizers",
+    "Run": "adafilter_tf.api",
     "add_gates": "adafilter_tf.models.gating",
     "add_head": "adafilter_tf.models.classifier",
     "add_routing": "adafilter_tf.models.routing",
     "assign_blocks": "adafilter_tf.models.graph",
     "create_optimizer": "adafilter_tf.optim.optimizers",
+    "fit": "adafilter_tf.api",
     "force_gates": "adafilter_tf.models.gate_io",
     "list_gates": "adafilter_tf.models.gate_io",
+    "load_run": "adafilter_tf.api",
 }
 
 __all__ = [
     "GateOptions",
     "METHODS",
     "OptimizerOptions",
+    "Run",
     "add_gates",
     "add_head",
     "add_routing",
     "assign_blocks",
     "create_optimizer",
+    "fit",
     "force_gates",
     "layers",
     "list_gates",
+    "load_run",
     "methods",
 ]
 

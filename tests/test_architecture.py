@@ -27,7 +27,16 @@ KERAS_ROOMS = {
     "methods": {"layers", "models", "optim"},
     "_moved": set(),
     "_registration": set(),
-    "__init__": {"_moved", "_registration", "layers", "methods", "models", "optim"},
+    # What it names is imported when it is used: `api` with TensorFlow, the others not.
+    "__init__": {
+        "_moved",
+        "_registration",
+        "api",
+        "layers",
+        "methods",
+        "models",
+        "optim",
+    },
 }
 TENSORFLOW_ROOMS = {
     "data": {"files"},
@@ -43,6 +52,7 @@ TENSORFLOW_ROOMS = {
 FLAG_ROOMS = {
     "cli": {*KERAS_ROOMS, *TENSORFLOW_ROOMS} - {"__init__", "_moved", "_registration"},
     "run": {"cli", "files"},
+    "api": {"cli", "data", "files", "prediction", "runs"},
 }
 ALLOWED_IMPORTS = {**KERAS_ROOMS, **TENSORFLOW_ROOMS, **FLAG_ROOMS}
 TENSORFLOW = {"tensorflow", "tensorflow_datasets", "tensorboard", "tensorflow_serving"}

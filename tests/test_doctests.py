@@ -29,6 +29,10 @@ WITHOUT_EXAMPLE = {
     "write_range_test",
     "rising_schedule",
     "LRRangeTest",
+    # `tests/test_api.py` runs the examples of docs/python.md.
+    "Run",
+    "fit",
+    "load_run",
     # Shown by the examples of what takes them.
     "Stage",
     "train_all",

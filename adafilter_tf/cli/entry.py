@@ -67,7 +67,7 @@ def main(argv: list[str]) -> None:
     logging.set_verbosity(logging.INFO)
     std_logging.getLogger("tensorflow").setLevel(std_logging.WARNING)
     try:
-        _run_mode("dry_run" if FLAGS.dry_run else FLAGS.mode)
+        run_mode(FLAGS)
     except errors.RunError as error:
         prefix = "" if isinstance(error, errors.Preempted) else "Error: "
         print(f"{prefix}{error}", file=sys.stderr)
@@ -82,11 +82,20 @@ def main(argv: list[str]) -> None:
         sys.exit(130)
 
 
-def _run_mode(name: str) -> None:
+def run_mode(values: flags.FlagValues) -> None:
+    """Runs the mode that flags choose.
+
+    Args:
+        values: Parsed and checked.
+
+    Raises:
+        RunError: What a user can fix.
+    """
     importlib.import_module("adafilter_tf.cli.startup")  # before any TensorFlow
     settings = importlib.import_module("adafilter_tf.cli.settings")
     settings.check_backend()
-    settings.place_data(FLAGS)
-    if FLAGS.mode == "train":
-        settings.resolve_defaults(FLAGS)
-    importlib.import_module(f"adafilter_tf.cli.modes.{name}").run()
+    settings.place_data(values)
+    if values.mode == "train":
+        settings.resolve_defaults(values)
+    name = "dry_run" if values.dry_run else values.mode
+    importlib.import_module(f"adafilter_tf.cli.modes.{name}").run(values)

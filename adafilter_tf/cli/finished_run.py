@@ -19,23 +19,21 @@ from adafilter_tf.export import calibration
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import run_dir, run_export
 
-FLAGS = flags.FLAGS
-
 # They say how a run is used, if they are given together with its use.
 _FREE = ("batch_size", "on_bad_image", "max_bad_fraction", "image_key", "label_key")
 
 
-def open_run() -> run_dir.RunDir:
-    """Returns the run in --output_dir and takes its settings."""
-    folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
+def open_run(values: flags.FlagValues) -> run_dir.RunDir:
+    """Returns the run in --output_dir; gives the flags its settings."""
+    folder = run_dir.RunDir(pathlib.Path(values.output_dir))
     for path in (folder.flagfile, folder.model):
         if not path.exists():
             raise errors.RunError(
-                f"--output_dir={folder.root} has no {path.name}: --mode={FLAGS.mode} "
+                f"--output_dir={folder.root} has no {path.name}: --mode={values.mode} "
                 "needs a finished run. Train it first with --mode=train."
             )
     text = atomic.read_text(folder.flagfile)
-    flagfile.apply_saved(text, str(folder.flagfile), free=_FREE)
+    flagfile.apply_saved(text, str(folder.flagfile), values, free=_FREE)
     return folder
 
 
@@ -48,18 +46,21 @@ def read_labels(folder: run_dir.RunDir) -> list[str]:
     return folder.read_labels(splits.read_splits(folder.splits).train)
 
 
-def load_model(folder: run_dir.RunDir) -> tuple[keras.Model, ImageSpec]:
+def load_model(
+    values: flags.FlagValues, folder: run_dir.RunDir
+) -> tuple[keras.Model, ImageSpec]:
     """Returns the run's trained model and how an image becomes its pixels."""
     model = model_file.load_model(folder.model)
-    return model, settings.image_spec(FLAGS, model)
+    return model, settings.image_spec(values, model)
 
 
 def load_examples(
-    folder: run_dir.RunDir, split: str, *, channels: int
+    values: flags.FlagValues, folder: run_dir.RunDir, split: str, *, channels: int
 ) -> tuple[str, Examples, int]:
     """Returns the images that --evaluate_on, or the run itself, has in a split.
 
     Args:
+        values: Flags, with the run's settings.
         folder: The run's directory.
         split: "train", "validation", "test" or "all".
         channels: Channels of the model's images, 1 or 3.
@@ -72,28 +73,30 @@ def load_examples(
         RunError: The split is empty, a class is unknown, or images cannot be read.
     """
     own = splits.read_splits(folder.splits)
-    if not FLAGS.evaluate_on:
+    if not values.evaluate_on:
         _, examples = selection.select_split(
             dict(own.items()), split, f"The run in {folder.root}"
         )
         _check_files_exist(examples)
         return split, examples, 0
-    dataset = FLAGS.evaluate_on
-    source = sources.read_source(dataset, **run_dataset.source_options(FLAGS))
+    dataset = values.evaluate_on
+    source = sources.read_source(dataset, **run_dataset.source_options(values))
     split, examples = selection.select_split(source, split, f"evaluate_on={dataset}")
     examples = selection.match_classes(
         examples, read_labels(folder), f"evaluate_on={dataset}"
     )
     kept = verification.keep_readable(
         examples,
-        run_dataset.bad_image_rule(FLAGS),
+        run_dataset.bad_image_rule(values),
         channels=channels,
-        cache=manifest.default_path(dataset, FLAGS.data_dir),
+        cache=manifest.default_path(dataset, values.data_dir),
     )
     return split, kept, len(examples) - len(kept)
 
 
-def export(folder: run_dir.RunDir, formats: Sequence[str]) -> dict[str, str]:
+def export(
+    values: flags.FlagValues, folder: run_dir.RunDir, formats: Sequence[str]
+) -> dict[str, str]:
     """Exports the run's model in each format; returns where, by format."""
     # TensorFlow logs every function that it traces and every file that it writes.
     logging.set_verbosity(logging.WARNING)
@@ -101,9 +104,9 @@ def export(folder: run_dir.RunDir, formats: Sequence[str]) -> dict[str, str]:
         return run_export.export_run(
             folder,
             formats,
-            make_spec=functools.partial(settings.image_spec, FLAGS),
-            top_k=FLAGS.top_k,
-            fold_options=calibration.FoldOptions(FLAGS.fold, FLAGS.fold_tolerance),
+            make_spec=functools.partial(settings.image_spec, values),
+            top_k=values.top_k,
+            fold_options=calibration.FoldOptions(values.fold, values.fold_tolerance),
         )
     finally:
         logging.set_verbosity(logging.INFO)

@@ -1,10 +1,11 @@
 """The flagfile that repeats a run, and whether a command line agrees with it."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from absl import flags
 
 from adafilter_tf import errors
+from adafilter_tf.cli import usage
 from adafilter_tf.cli.flags import choices, define_flags
 
 # Where things are and how they are shown: they change no result. A rollback gives one
@@ -53,12 +54,34 @@ UNRECORDED = (
 _BEFORE = {"example_order": 1, "renew_batch_norm_statistics": False}
 
 
-def recorded_names(values: flags.FlagValues = flags.FLAGS) -> list[str]:
+def recorded_names(values: flags.FlagValues) -> list[str]:
     """Returns the names of the flags that define a run, in the order of definition."""
     own = flags.FlagValues()
     define_flags(own)
     left_out = {*UNRECORDED, *_list_unused(values), "flagfile", "undefok"}
     return [name for name in own if name not in left_out]
+
+
+def parse(arguments: Sequence[str]) -> flags.FlagValues:
+    """Returns all flags; those not in `arguments` have their defaults.
+
+    Args:
+        arguments: Each "--name=value".
+
+    Raises:
+        UsageError: A flag is unknown or has no such value.
+    """
+    values = flags.FlagValues()
+    define_flags(values)
+    try:
+        values(["run", *arguments])
+    except flags.UnrecognizedFlagError as error:
+        raise errors.UsageError(
+            usage.describe_unknown(error.flagname, list(values))
+        ) from error
+    except flags.Error as error:
+        raise errors.UsageError(" ".join(str(error).split())) from error
+    return values
 
 
 def list_hyperparameters(values: flags.FlagValues, method: str) -> dict[str, object]:
@@ -78,13 +101,13 @@ def list_hyperparameters(values: flags.FlagValues, method: str) -> dict[str, obj
     return {**found, "method": method}
 
 
-def to_flagfile(values: flags.FlagValues = flags.FLAGS) -> str:
+def to_flagfile(values: flags.FlagValues) -> str:
     """Returns the text of a flagfile that repeats the run."""
     lines = (values[name].serialize() for name in recorded_names(values))
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def list_earlier(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
+def list_earlier(values: flags.FlagValues) -> dict[str, str]:
     """Returns by flag the line of what runs did before there was the flag.
 
     It is the flag's default, unless that changed what a run does.
@@ -97,7 +120,7 @@ def list_earlier(values: flags.FlagValues = flags.FLAGS) -> dict[str, str]:
     return {name: line for name, line in lines.items() if line}
 
 
-def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:
+def list_given(values: flags.FlagValues) -> list[str]:
     """Returns what was given of the flags that a comparison hands to all its trials."""
     own = flags.FlagValues()
     define_flags(own)
@@ -109,7 +132,7 @@ def list_given(values: flags.FlagValues = flags.FLAGS) -> list[str]:
     ]
 
 
-def check_unused(values: flags.FlagValues = flags.FLAGS) -> None:
+def check_unused(values: flags.FlagValues) -> None:
     """Checks that each given hyper-parameter belongs to a chosen method.
 
     Raises:
@@ -136,7 +159,7 @@ def _list_unused(values: flags.FlagValues) -> dict[str, list[str]]:
 def apply_saved(
     text: str,
     path: str,
-    values: flags.FlagValues = flags.FLAGS,
+    values: flags.FlagValues,
     free: Collection[str] = (),
 ) -> None:
     """Fills `values` from the flagfile of an earlier run.

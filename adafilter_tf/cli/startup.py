@@ -5,6 +5,7 @@ any logging option, and they would hide the one line that matters. With an NVIDI
 they are kept: they explain why a GPU is not used.
 """
 
+import logging
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -27,6 +28,17 @@ def _without_native_messages(function) -> None:
         os.close(null)
 
 
+def _is_of_use(record: logging.LogRecord) -> bool:
+    """Whether a user can act on a message.
+
+    TensorFlow counts tracings by the code that is traced: the `predict` of each of a
+    run's models, which is Keras' code and traced once, is one of "6 out of the last 10
+    calls" to it.
+    """
+    return "triggered tf.function retracing" not in record.getMessage()
+
+
+logging.getLogger("tensorflow").addFilter(_is_of_use)
 if os.path.exists("/dev/nvidiactl"):
     _import_tensorflow()
 else:

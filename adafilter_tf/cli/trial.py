@@ -16,9 +16,7 @@ from adafilter_tf.cli import (
     flagfile,
     settings,
     training_settings,
-    usage,
 )
-from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import sources
 from adafilter_tf.evaluation import gate_interventions, gate_statistics
 from adafilter_tf.models import gate_io
@@ -89,16 +87,7 @@ def _count_cores() -> int:
 
 def parse_flags(arguments: list[str]) -> flags.FlagValues:
     """Returns all flags of a trial, those not in `arguments` at their defaults."""
-    values = flags.FlagValues()
-    define_flags(values)
-    try:
-        values(["trial", *arguments])
-    except flags.UnrecognizedFlagError as error:
-        raise errors.UsageError(
-            usage.describe_unknown(error.flagname, list(values))
-        ) from error
-    except flags.Error as error:
-        raise errors.UsageError(" ".join(str(error).split())) from error
+    values = flagfile.parse(arguments)
     settings.resolve_defaults(values)
     return values
 

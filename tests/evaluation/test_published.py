@@ -76,8 +76,7 @@ def test_training_warns_once(monkeypatch, arguments, bands):
     values = absl_flags.FlagValues()
     flags.define_flags(values)
     values(["run", "--dataset=tfds:dtd:3.0.1", *arguments])
-    monkeypatch.setattr(train, "FLAGS", values)
-    train._compare_with_published(values.method, {"test_accuracy": 0.5})
+    train._compare_with_published(values, values.method, {"test_accuracy": 0.5})
     assert len(said) == len(bands)
     for band, text in zip(bands, said, strict=True):
         assert f"below the {band} % known for dtd" in text

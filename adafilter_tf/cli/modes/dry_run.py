@@ -15,8 +15,6 @@ from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.models import gate_io
 
-FLAGS = flags.FLAGS
-
 
 class _StepTimes(keras.callbacks.Callback):
     def __init__(self):
@@ -30,63 +28,65 @@ class _StepTimes(keras.callbacks.Callback):
         self.seconds.append(time.monotonic() - self._started)
 
 
-def run() -> None:
+def run(values: flags.FlagValues) -> None:
     """Resolves and builds everything, takes two steps, prints what was found."""
-    if FLAGS.recipe:
-        examples = dataset.make_splits(FLAGS, dataset.load_source(FLAGS)).train
-        print(settings.apply_recipe(FLAGS, examples))
-    splits, skipped = dataset.load_splits(FLAGS)
-    print(f"Settings:\n{flagfile.to_flagfile()}", end="")
+    if values.recipe:
+        examples = dataset.make_splits(values, dataset.load_source(values)).train
+        print(settings.apply_recipe(values, examples))
+    splits, skipped = dataset.load_splits(values)
+    print(f"Settings:\n{flagfile.to_flagfile(values)}", end="")
     counts = ", ".join(f"{name} {len(examples)}" for name, examples in splits.items())
     print(f"Images: {counts}; {len(splits.train.class_names)} classes")
     if skipped:
         print(f"Left out: {len(skipped)} images that cannot be read")
-    for method in filter(None, (FLAGS.method, FLAGS.baseline)):
-        print(_try_method(method, splits))
+    for method in filter(None, (values.method, values.baseline)):
+        print(_try_method(values, method, splits))
     print("A dry run: nothing was written.")
 
 
-def _try_method(method: str, splits: Splits) -> str:
+def _try_method(values: flags.FlagValues, method: str, splits: Splits) -> str:
     # Of several machines it tries this one alone.
-    here = "auto" if FLAGS.distribution == "multi_worker" else FLAGS.distribution
-    strategy = distribution.create_strategy(here, FLAGS.devices, environment={})
-    distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
-    keras.utils.set_random_seed(FLAGS.seed)
+    here = "auto" if values.distribution == "multi_worker" else values.distribution
+    strategy = distribution.create_strategy(here, values.devices, environment={})
+    distribution.check_batch_size(values.batch_size, strategy.num_replicas_in_sync)
+    keras.utils.set_random_seed(values.seed)
     model = settings.build_model(
-        FLAGS, method, len(splits.train.class_names), strategy=strategy
+        values, method, len(splits.train.class_names), strategy=strategy
     )
-    plan = training_settings.make_plan(FLAGS, method, strategy, splits.train)
-    options = settings.training_options(FLAGS, len(splits.train))
+    plan = training_settings.make_plan(values, method, strategy, splits.train)
+    options = settings.training_options(values, len(splits.train))
     plan.stages[-1].begin(model)
     training.compile_stage(model, plan, steps=options.total_steps)
     times = _StepTimes()
-    data = settings.training_input(FLAGS, model, splits)
+    data = settings.training_input(values, model, splits)
     batches = pipeline.training_dataset(
         dataclasses.replace(data, cache="none"),
         global_batch_size=options.batch_size,
         total_steps=2,
     )
     model.fit(batches, verbose=0, shuffle=False, callbacks=[times])
-    score = evaluation.create_scorer(model, data.spec, batch_size=FLAGS.batch_size)
-    validation = _estimate_validation(score, splits.validation.paths)
+    score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
+    validation = _estimate_validation(values, score, splits.validation.paths)
     step = times.seconds[1]
     total = times.seconds[0] + options.total_steps * step + options.epochs * validation
-    return _describe(method, model, options, step, validation, total)
+    return _describe(values, method, model, options, step, validation, total)
 
 
-def _estimate_validation(score, paths) -> float:
+def _estimate_validation(values: flags.FlagValues, score, paths) -> float:
     """Returns the seconds of a whole validation, by one batch and by four."""
     seconds = {}
     for batches in (1, 1, 4):  # the first call is traced
         started = time.monotonic()
-        score(paths[: batches * FLAGS.batch_size])
+        score(paths[: batches * values.batch_size])
         seconds[batches] = time.monotonic() - started
-    taken = math.ceil(len(paths) / FLAGS.batch_size)
+    taken = math.ceil(len(paths) / values.batch_size)
     each = max(0.0, seconds[4] - seconds[1]) / 3
     return seconds[1] + each * (taken - 1)
 
 
-def _describe(method, model, options, step, validation, total) -> str:
+def _describe(
+    values: flags.FlagValues, method, model, options, step, validation, total
+) -> str:
     parameters = training.count_parameters(model)
     held = [*model.variables, *model.optimizer.variables]
     checkpoint = sum(keras.ops.convert_to_numpy(variable).nbytes for variable in held)
@@ -99,7 +99,7 @@ def _describe(method, model, options, step, validation, total) -> str:
         f"  time               about {_format_seconds(total)}: {1e3 * step:.0f} ms a "
         f"step (the second one), {validation:.1f} s a validation",
         f"  memory             {_describe_memory()} so far, at its highest",
-        f"  one checkpoint     {checkpoint / 2**20:.1f} MiB, {FLAGS.keep_checkpoints} "
+        f"  one checkpoint     {checkpoint / 2**20:.1f} MiB, {values.keep_checkpoints} "
         "are kept",
     ]
     return "\n".join(lines)

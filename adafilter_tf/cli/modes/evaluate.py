@@ -10,26 +10,28 @@ from adafilter_tf.data import splits
 from adafilter_tf.data.inspection import leaks
 from adafilter_tf.data.integrity import image_record, manifest
 
-FLAGS = flags.FLAGS
 
-
-def run() -> None:
+def run(values: flags.FlagValues) -> None:
     """Scores the trained model on a split or data set; prints the metrics as JSON."""
-    folder = finished_run.open_run()
-    model, spec = finished_run.load_model(folder)
+    print(json.dumps(measure(values), indent=2))
+
+
+def measure(values: flags.FlagValues) -> dict:
+    """Returns the metrics of the trained model on a split or data set."""
+    folder = finished_run.open_run(values)
+    model, spec = finished_run.load_model(values, folder)
     split, examples, num_unreadable = finished_run.load_examples(
-        folder, FLAGS.evaluate_split, channels=spec.channels
+        values, folder, values.evaluate_split, channels=spec.channels
     )
-    score = evaluation.create_scorer(model, spec, batch_size=FLAGS.batch_size)
-    if not FLAGS.evaluate_on:
-        print(json.dumps(training.measure_split(score, examples, split), indent=2))
-        return
+    score = evaluation.create_scorer(model, spec, batch_size=values.batch_size)
+    if not values.evaluate_on:
+        return training.measure_split(score, examples, split)
     leak = leaks.find_leak(
         examples,
         splits.read_splits(folder.splits).train,
         image_record.read_digests(folder.images),
-        cache=manifest.default_path(FLAGS.evaluate_on, FLAGS.data_dir),
-        trained_cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+        cache=manifest.default_path(values.evaluate_on, values.data_dir),
+        trained_cache=manifest.default_path(values.dataset, values.data_dir),
     )
     if leak.copies or leak.alike:
         logging.warning(
@@ -39,8 +41,8 @@ def run() -> None:
             len(examples),
             leak.alike or 0,
         )
-    metrics = {
-        "dataset": FLAGS.evaluate_on,
+    return {
+        "dataset": values.evaluate_on,
         "split": split,
         "unreadable_images": num_unreadable,
         "training_images_among_them": leak.copies,
@@ -48,4 +50,3 @@ def run() -> None:
         # Whatever their name, these images test the run.
         **training.measure_split(score, examples, "test"),
     }
-    print(json.dumps(metrics, indent=2))

@@ -11,34 +11,32 @@ from adafilter_tf.data.inspection import facts, report, sheet
 from adafilter_tf.data.integrity import manifest
 from adafilter_tf.models import backbones
 
-FLAGS = flags.FLAGS
-
 SHEET = "samples.png"
 
 
-def run() -> None:
+def run(values: flags.FlagValues) -> None:
     """Scans the data set, prints a report and writes it with a sheet of samples."""
-    folder = pathlib.Path(FLAGS.output_dir)
+    folder = pathlib.Path(values.output_dir)
     _check_folder(folder)
-    source = sources.read_source(FLAGS.dataset, **dataset.source_options(FLAGS))
+    source = sources.read_source(values.dataset, **dataset.source_options(values))
     if not any(len(examples) for examples in source.values()):
         raise errors.UsageError(
-            f"dataset={FLAGS.dataset} has no image; folder:PATH needs one subfolder of "
-            "images per class."
+            f"dataset={values.dataset} has no image; folder:PATH needs one subfolder "
+            "of images per class."
         )
-    splits, problem = _make_splits(source)
-    spec = backbones.get_spec(FLAGS.backbone)
+    splits, problem = _make_splits(values, source)
+    spec = backbones.get_spec(values.backbone)
     images = facts.collect_images(
         source,
         splits,
-        manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+        manifest.default_path(values.dataset, values.data_dir),
         channels=spec.channels,
-        max_pixels=FLAGS.max_image_pixels,
+        max_pixels=values.max_image_pixels,
     )
     class_names = next(iter(source.values())).class_names
-    image_size = FLAGS.image_size or spec.image_size
+    image_size = values.image_size or spec.image_size
     left_out = [pair for part in source.values() for pair in part.left_out]
-    found = report.inspect(FLAGS.dataset, images, class_names, image_size, left_out)
+    found = report.inspect(values.dataset, images, class_names, image_size, left_out)
     if problem:
         found["advice"].insert(0, f"Not fit for training yet: {problem}")
     report.write_files(folder, found, images)
@@ -48,11 +46,11 @@ def run() -> None:
     print(f"\nWritten      {', '.join(str(folder / name) for name in names)}")
 
 
-def _make_splits(source) -> tuple[dict, str | None]:
+def _make_splits(values: flags.FlagValues, source) -> tuple[dict, str | None]:
     """Returns a run's splits, or the source's own and why a run would have none."""
     try:
-        sources.check_classes(FLAGS.dataset, source)
-        return dict(dataset.make_splits(FLAGS, source).items()), None
+        sources.check_classes(values.dataset, source)
+        return dict(dataset.make_splits(values, source).items()), None
     except errors.RunError as error:
         known = {name: of for name, of in source.items() if name != "all"}
         return known, str(error)

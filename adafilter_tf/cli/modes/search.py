@@ -10,8 +10,6 @@ from adafilter_tf.cli import flagfile, trial
 from adafilter_tf.experiments import search
 from adafilter_tf.files import atomic
 
-FLAGS = flags.FLAGS
-
 # With these the trials would be measured on other images, or not be trainings.
 _FIXED = {*trial.TASK_FLAGS, "monitor"} - {
     "backbone",
@@ -29,17 +27,17 @@ _FIXED = {*trial.TASK_FLAGS, "monitor"} - {
 }
 
 
-def run() -> None:
+def run(values: flags.FlagValues) -> None:
     """Trains with values of the searched flags; writes a table and the best flags."""
-    space = search.parse_space(FLAGS.search)
-    monitor = f"--monitor={FLAGS.monitor}"
-    common = [flag for flag in flagfile.list_given() if flag != monitor]
-    common.append(f"--seed={FLAGS.seed}")
-    if FLAGS.early_stopping_patience:
+    space = search.parse_space(values.search)
+    monitor = f"--monitor={values.monitor}"
+    common = [flag for flag in flagfile.list_given(values) if flag != monitor]
+    common.append(f"--seed={values.seed}")
+    if values.early_stopping_patience:
         common.append(monitor)
     _check_space(space, common)
-    folder = pathlib.Path(FLAGS.output_dir)
-    _claim(folder, [f"--search={line}" for line in FLAGS.search], common)
+    folder = pathlib.Path(values.output_dir)
+    _claim(values, folder, [f"--search={line}" for line in values.search], common)
     rows = search.run_search(
         space,
         lambda values, epochs: trial.run_trial(
@@ -47,11 +45,11 @@ def run() -> None:
         ),
         folder,
         search.SearchOptions(
-            method=FLAGS.search_method,
-            trials=FLAGS.search_trials,
-            epochs=FLAGS.epochs,
-            seed=FLAGS.seed,
-            monitor=FLAGS.monitor,
+            method=values.search_method,
+            trials=values.search_trials,
+            epochs=values.epochs,
+            seed=values.seed,
+            monitor=values.monitor,
         ),
         report=functools.partial(print, flush=True),
     )
@@ -61,7 +59,7 @@ def run() -> None:
     text = flagfile.to_flagfile(trial.parse_flags([*common, *arguments]))
     atomic.write_text(folder / "best.cfg", text)
     print(
-        f"Best of {len(rows)} trials, {FLAGS.monitor} {rows[0][FLAGS.monitor]:.4g}: "
+        f"Best of {len(rows)} trials, {values.monitor} {rows[0][values.monitor]:.4g}: "
         f"{' '.join(arguments)}\n"
         f"Trials     {folder / 'trials.csv'}\n"
         f"Flagfile   {folder / 'best.cfg'}"
@@ -80,9 +78,11 @@ def _check_space(space: list[search.Parameter], common: list[str]) -> None:
             trial.check_flags([*common, f"--{parameter.name}={value}"])
 
 
-def _claim(folder: pathlib.Path, lines: list[str], common: list[str]) -> None:
+def _claim(
+    values: flags.FlagValues, folder: pathlib.Path, lines: list[str], common: list[str]
+) -> None:
     """Claims a folder for this search, or recognizes it as this search's."""
-    method = [f"--search_method={FLAGS.search_method}", f"--monitor={FLAGS.monitor}"]
+    method = [f"--search_method={values.search_method}", f"--monitor={values.monitor}"]
     text = "\n".join([*common, *lines, *method]) + "\n"
     path = folder / "search.cfg"
     if path.exists():

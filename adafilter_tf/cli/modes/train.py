@@ -25,61 +25,64 @@ from adafilter_tf.evaluation import published
 from adafilter_tf.files import atomic
 from adafilter_tf.runs import run_dir, run_export, run_options, training_run
 
-FLAGS = flags.FLAGS
 
-
-def run() -> None:
+def run(values: flags.FlagValues) -> None:
     """Trains, evaluates on test and exports; the baseline too, if there is one."""
-    run_export.check_formats(FLAGS.export_formats)
-    settings.augmentation(FLAGS)  # a package that it needs may be missing
-    settings.logging_options(FLAGS, FLAGS.method)  # and a value wrong
-    stopping = settings.stopping_options(FLAGS)
-    strategy = distribution.create_strategy(FLAGS.distribution, FLAGS.devices)
+    run_export.check_formats(values.export_formats)
+    settings.augmentation(values)  # a package that it needs may be missing
+    settings.logging_options(values, values.method)  # and a value wrong
+    stopping = settings.stopping_options(values)
+    strategy = distribution.create_strategy(values.distribution, values.devices)
     team = workers.Workers(strategy)
     if team.count > 1 and stopping != run_options.StoppingOptions():
         raise errors.UsageError(
             "Received a flag of early stopping on several workers, which cannot stop "
             "early yet; leave it out, or train on one machine."
         )
-    folder = run_dir.RunDir(pathlib.Path(FLAGS.output_dir))
+    folder = run_dir.RunDir(pathlib.Path(values.output_dir))
     with team.report_lost(), contextlib.ExitStack() as held:
-        _apply_recipe(team)
-        distribution.check_batch_size(FLAGS.batch_size, strategy.num_replicas_in_sync)
-        _claim(folder, team, held)
-        examples = _share_splits(folder, team)
+        _apply_recipe(values, team)
+        distribution.check_batch_size(values.batch_size, strategy.num_replicas_in_sync)
+        _claim(values, folder, team, held)
+        examples = _share_splits(values, folder, team)
         metrics = [
-            _train_method(method, examples, each, strategy, team)
+            _train_method(values, method, examples, each, strategy, team)
             for method, each in zip(
-                (FLAGS.method, FLAGS.baseline), _list_folders(folder), strict=False
+                (values.method, values.baseline),
+                _list_folders(values, folder),
+                strict=False,
             )
         ]
         # The others wait, so that all of them end as the chief does.
-        team.broadcast_from_chief(lambda: _export(folder, metrics))
+        team.broadcast_from_chief(lambda: _export(values, folder, metrics))
 
 
-def _apply_recipe(team: workers.Workers) -> None:
+def _apply_recipe(values: flags.FlagValues, team: workers.Workers) -> None:
     """Sets the flags of --recipe as the chief finds them for its images."""
-    if not FLAGS.recipe:
+    if not values.recipe:
         return
 
     def apply() -> dict:
-        examples = dataset.make_splits(FLAGS, dataset.load_source(FLAGS))
-        print(settings.apply_recipe(FLAGS, examples.train))
-        return {name: FLAGS[name].value for name in flagfile.recorded_names()}
+        examples = dataset.make_splits(values, dataset.load_source(values))
+        print(settings.apply_recipe(values, examples.train))
+        return {name: values[name].value for name in flagfile.recorded_names(values)}
 
     for name, value in team.broadcast_from_chief(apply).items():
-        if not FLAGS[name].present:
-            FLAGS[name].value = value
+        if not values[name].present:
+            values[name].value = value
 
 
 def _claim(
-    folder: run_dir.RunDir, team: workers.Workers, held: contextlib.ExitStack
+    values: flags.FlagValues,
+    folder: run_dir.RunDir,
+    team: workers.Workers,
+    held: contextlib.ExitStack,
 ) -> None:
     """Locks the folder for the chief until `held` is closed."""
-    own = flagfile.to_flagfile()
+    own = flagfile.to_flagfile(values)
 
     def claim() -> str:
-        held.enter_context(run_dir.claim(folder, own, flagfile.list_earlier()))
+        held.enter_context(run_dir.claim(folder, own, flagfile.list_earlier(values)))
         return own
 
     of_chief = team.broadcast_from_chief(claim)
@@ -93,54 +96,61 @@ def _claim(
     team.end_together(failure)
 
 
-def _export(folder: run_dir.RunDir, metrics: list[dict]) -> None:
+def _export(
+    values: flags.FlagValues, folder: run_dir.RunDir, metrics: list[dict]
+) -> None:
     exports: dict[str, str] = {}
     missing = []
-    for name in FLAGS.export_formats:
+    for name in values.export_formats:
         path = run_export.find_export(folder, name)
         if path:
             exports[name] = str(path)
         else:
             missing.append(name)
-    exports |= finished_run.export(folder, missing)
-    in_order = {name: exports[name] for name in FLAGS.export_formats}
+    exports |= finished_run.export(values, folder, missing)
+    in_order = {name: exports[name] for name in values.export_formats}
     print(summary.summarize(folder, metrics, {**in_order, **exports}))
 
 
 def _train_method(
-    method: str, examples: Splits, folder: run_dir.RunDir, strategy, team
+    values: flags.FlagValues,
+    method: str,
+    examples: Splits,
+    folder: run_dir.RunDir,
+    strategy,
+    team,
 ) -> dict:
     done = team.broadcast_from_chief(lambda: _read_metrics(folder))
     if done is not None:
         logging.info("The run in %s is complete.", folder.root)
         return done
     logging.info("Training %s in %s.", method, folder.root)
-    keras.utils.set_random_seed(FLAGS.seed)
+    keras.utils.set_random_seed(values.seed)
     model = settings.build_model(
-        FLAGS, method, len(examples.train.class_names), strategy=strategy
+        values, method, len(examples.train.class_names), strategy=strategy
     )
     metrics = training_run.train(
         model,
-        settings.training_input(FLAGS, model, examples),
+        settings.training_input(values, model, examples),
         folder,
-        training_settings.make_plan(FLAGS, method, strategy, examples.train),
+        training_settings.make_plan(values, method, strategy, examples.train),
         method=method,
         options=run_options.RunOptions(
-            settings.training_options(FLAGS, len(examples.train), method),
-            settings.safety_options(FLAGS),
-            settings.stopping_options(FLAGS),
-            settings.logging_options(FLAGS, method),
+            settings.training_options(values, len(examples.train), method),
+            settings.safety_options(values),
+            settings.stopping_options(values),
+            settings.logging_options(values, method),
         ),
         report={
             "method": method,
-            "backbone": FLAGS.backbone,
-            "dataset": FLAGS.dataset,
-            "seed": FLAGS.seed,
+            "backbone": values.backbone,
+            "dataset": values.dataset,
+            "seed": values.seed,
         },
         workers=team,
     )
     if team.is_chief:
-        _compare_with_published(method, metrics)
+        _compare_with_published(values, method, metrics)
     return metrics
 
 
@@ -150,9 +160,13 @@ def _read_metrics(folder: run_dir.RunDir) -> dict | None:
     return atomic.read_json(folder.metrics, needs=summary.NEEDS)
 
 
-def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
+def _share_splits(
+    values: flags.FlagValues, folder: run_dir.RunDir, team: workers.Workers
+) -> Splits:
     """Returns the chief's splits once this worker has their images, too."""
-    parts = team.broadcast_from_chief(lambda: dataclasses.asdict(_load_splits(folder)))
+    parts = team.broadcast_from_chief(
+        lambda: dataclasses.asdict(_load_splits(values, folder))
+    )
     examples = Splits(
         **{
             name: Examples(**{key: tuple(of) for key, of in part.items()})
@@ -160,14 +174,18 @@ def _share_splits(folder: run_dir.RunDir, team: workers.Workers) -> Splits:
         }
     )
     if team.count > 1:
-        team.end_together(None if team.is_chief else _check_images(examples, team))
+        team.end_together(
+            None if team.is_chief else _check_images(values, examples, team)
+        )
     return examples
 
 
-def _check_images(examples: Splits, team: workers.Workers) -> errors.RunError | None:
+def _check_images(
+    values: flags.FlagValues, examples: Splits, team: workers.Workers
+) -> errors.RunError | None:
     paths = [path for _, part in examples.items() for path in part.paths]
     if not all(map(os.path.exists, paths)):
-        dataset.load_source(FLAGS)  # Extracts the images of a data set that has none.
+        dataset.load_source(values)  # Extracts the images of a data set that has none.
     missing = next((path for path in paths if not os.path.exists(path)), None)
     if missing is None:
         return None
@@ -177,28 +195,30 @@ def _check_images(examples: Splits, team: workers.Workers) -> errors.RunError | 
     )
 
 
-def _compare_with_published(method: str, metrics: dict) -> None:
+def _compare_with_published(
+    values: flags.FlagValues, method: str, metrics: dict
+) -> None:
     """Warns of an accuracy far below what such a run is known to reach."""
     warning = published.describe_shortfall(
-        FLAGS.dataset,
-        FLAGS.backbone,
+        values.dataset,
+        values.backbone,
         metrics["test_accuracy"],
-        weights=FLAGS.weights,
-        frozen=method == "fine_tuning" and FLAGS.tune_blocks == "none",
+        weights=values.weights,
+        frozen=method == "fine_tuning" and values.tune_blocks == "none",
     )
-    if warning and FLAGS.examples_per_class is None:
+    if warning and values.examples_per_class is None:
         logging.warning("%s", warning)
 
 
-def _load_splits(folder: run_dir.RunDir) -> Splits:
+def _load_splits(values: flags.FlagValues, folder: run_dir.RunDir) -> Splits:
     """Returns the run's splits: the written ones, or new ones that it writes."""
     if folder.has_started():
         begun = splits.read_splits(folder.splits)
-        if not _is_complete(folder):
-            _check_data(begun, folder)
+        if not _is_complete(values, folder):
+            _check_data(values, begun, folder)
         return begun
-    source = dataset.load_source(FLAGS)
-    examples, skipped = dataset.load_splits(FLAGS, source)
+    source = dataset.load_source(values)
+    examples, skipped = dataset.load_splits(values, source)
     skipped = (*verification.list_left_out(source), *skipped)
     if skipped:
         verification.write_skipped(skipped, folder.skipped_images)
@@ -206,29 +226,33 @@ def _load_splits(folder: run_dir.RunDir) -> Splits:
     image_record.write_record(
         examples,
         folder.images,
-        cache=manifest.default_path(FLAGS.dataset, FLAGS.data_dir),
+        cache=manifest.default_path(values.dataset, values.data_dir),
     )
     splits.write_splits(examples, folder.splits)
     return examples
 
 
-def _check_data(begun: Splits, folder: run_dir.RunDir) -> None:
+def _check_data(
+    values: flags.FlagValues, begun: Splits, folder: run_dir.RunDir
+) -> None:
     """Refuses to resume with other data than the run began with."""
     image_record.check_lists(
-        dataset.make_splits(FLAGS, dataset.load_source(FLAGS)),
+        dataset.make_splits(values, dataset.load_source(values)),
         begun,
-        dataset=FLAGS.dataset,
+        dataset=values.dataset,
         left_out=verification.read_skipped(folder.skipped_images),
     )
     image_record.check_images(begun, folder.images)
 
 
-def _list_folders(folder: run_dir.RunDir) -> list[run_dir.RunDir]:
+def _list_folders(
+    values: flags.FlagValues, folder: run_dir.RunDir
+) -> list[run_dir.RunDir]:
     """Returns the folder of the method, and the baseline's if there is one."""
-    if not FLAGS.baseline:
+    if not values.baseline:
         return [folder]
-    return [folder, run_dir.RunDir(folder.root / f"baseline_{FLAGS.baseline}")]
+    return [folder, run_dir.RunDir(folder.root / f"baseline_{values.baseline}")]
 
 
-def _is_complete(folder: run_dir.RunDir) -> bool:
-    return all(each.is_complete() for each in _list_folders(folder))
+def _is_complete(values: flags.FlagValues, folder: run_dir.RunDir) -> bool:
+    return all(each.is_complete() for each in _list_folders(values, folder))
