@@ -21,7 +21,8 @@ COLOURS = {
 }
 # Room: centre of its box (x, row), colour, what it is for.
 ROOMS = {
-    "run": (480, 0, "flags", "the command"),
+    "run": (390, 0, "flags", "the command"),
+    "api": (570, 0, "flags", "runs from Python"),
     "cli": (480, 1, "flags", "flags, modes, recipes"),
     "experiments": (106, 2, "tensorflow", "compare, search"),
     "prediction": (300, 2, "tensorflow", "rows for image files"),

@@ -5,7 +5,6 @@ seconds: a mode's module is imported when it runs.
 """
 
 import importlib
-import logging as std_logging
 import sys
 from collections.abc import Callable
 from typing import NoReturn
@@ -65,7 +64,6 @@ def main(argv: list[str]) -> None:
     """Runs the mode; an error that the user can fix is one line without traceback."""
     del argv
     logging.set_verbosity(logging.INFO)
-    std_logging.getLogger("tensorflow").setLevel(std_logging.WARNING)
     try:
         run_mode(FLAGS)
     except errors.RunError as error:

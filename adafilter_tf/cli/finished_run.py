@@ -99,6 +99,7 @@ def export(
 ) -> dict[str, str]:
     """Exports the run's model in each format; returns where, by format."""
     # TensorFlow logs every function that it traces and every file that it writes.
+    verbosity = logging.get_verbosity()
     logging.set_verbosity(logging.WARNING)
     try:
         return run_export.export_run(
@@ -109,7 +110,7 @@ def export(
             fold_options=calibration.FoldOptions(values.fold, values.fold_tolerance),
         )
     finally:
-        logging.set_verbosity(logging.INFO)
+        logging.set_verbosity(verbosity)
 
 
 def _check_files_exist(examples: Examples) -> None:

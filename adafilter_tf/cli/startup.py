@@ -38,8 +38,10 @@ def _is_of_use(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
 
 
-logging.getLogger("tensorflow").addFilter(_is_of_use)
 if os.path.exists("/dev/nvidiactl"):
     _import_tensorflow()
 else:
     _without_native_messages(_import_tensorflow)
+# TensorFlow has set the level itself when it was imported.
+logging.getLogger("tensorflow").setLevel(logging.WARNING)
+logging.getLogger("tensorflow").addFilter(_is_of_use)
