@@ -94,11 +94,30 @@ def test_run_leaves_everything_that_it_promises(finished):
     assert (folder / "labels.txt").read_text() == "cat\ndog\n"
     names = {path.name for path in folder.iterdir()}
     assert {"flags.cfg", "split.csv", "model.keras", "checkpoints", "tensorboard",
-            "export"} <= names  # fmt: skip
+            "export", "results.csv", "results.png", "confusion_matrix.png",
+            "MODEL_CARD.md"} <= names  # fmt: skip
     # Plain lines, as nobody watches: no bar that redraws itself.
     assert "\x08" not in process.stdout
     assert f"SavedModel   {folder / 'export' / '1'}" in process.stdout
     assert f"tensorboard --logdir={folder.parent}\n" in process.stdout
+
+
+def test_pictures_and_card_say_what_the_metrics_say(finished):
+    root, _, _ = finished
+    folder = root / "run"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    rows = list(csv.DictReader((folder / "results.csv").open()))
+    assert [row["step"] for row in rows] == ["2", "4"]
+    assert float(rows[-1]["train_accuracy"]) == metrics["last_epoch_accuracy"]
+    card = (folder / "MODEL_CARD.md").read_text()
+    assert "# resnet14, fine-tuned by adafilter" in card
+    for name, share in metrics["test_accuracy_per_class"].items():
+        assert f"| {name} | {share:.1%} |" in card
+    has_errors = metrics["test_accuracy"] < 1
+    assert (folder / "errors.png").exists() == has_errors
+    for path in folder.glob("*.png"):
+        pixels = tf.io.decode_png(path.read_bytes()).numpy()
+        assert min(pixels.shape[:2]) > 100 and pixels.std() > 1, path
 
 
 def test_written_split_holds_every_image_once(finished):
@@ -242,6 +261,9 @@ def test_interrupted_run_ends_as_the_uninterrupted_one(finished, command, tmp_pa
     with np.load(last / "arrays.npz") as archive:
         for name, value in expected.items():
             assert np.array_equal(archive[name], value), name
+    assert (folder / "results.csv").read_text() == (
+        root / "run/results.csv"
+    ).read_text()
 
 
 @pytest.mark.slow

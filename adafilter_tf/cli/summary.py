@@ -41,6 +41,7 @@ def summarize(
         lines.append(line)
     lines += [
         f"Metrics      {folder.metrics}",
+        f"Curves       {folder.results_picture}",
         # The parent: TensorBoard then shows each run by its name.
         f"TensorBoard  tensorboard --logdir={_log_dir(folder)}",
         *(f"{_TITLES.get(name, name):<12} {path}" for name, path in exports.items()),

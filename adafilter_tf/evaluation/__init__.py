@@ -5,6 +5,7 @@ from adafilter_tf.evaluation.scoring import (
     compute_metrics,
     create_predictor,
     create_scorer,
+    measure_classes,
 )
 
 __all__ = [
@@ -12,4 +13,5 @@ __all__ = [
     "create_predictor",
     "create_scorer",
     "compute_metrics",
+    "measure_classes",
 ]

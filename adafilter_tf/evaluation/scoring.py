@@ -13,6 +13,7 @@ from scipy import special
 from adafilter_tf import distribution
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
+from adafilter_tf.data.examples import Examples
 from adafilter_tf.models import gate_io
 
 
@@ -105,6 +106,21 @@ def count_confusions(
     counts = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(counts, (np.asarray(labels), np.asarray(predictions)), 1)
     return counts
+
+
+def measure_classes(logits: npt.ArrayLike, examples: Examples) -> dict[str, float]:
+    """Returns the accuracy (0..1) of each class that has examples, by its name.
+
+    Args:
+        logits: [n, K].
+        examples: The n examples.
+    """
+    labels = np.asarray(examples.labels)
+    correct = np.asarray(logits).argmax(axis=1) == labels
+    return {
+        examples.class_names[label]: float(correct[labels == label].mean())
+        for label in np.unique(labels)
+    }
 
 
 def compute_metrics(logits: npt.ArrayLike, labels: npt.ArrayLike) -> dict[str, float]:

@@ -13,6 +13,13 @@ _CARD = """\
 
 A classifier of {num_classes} classes, made by adafilter_tf.
 
+## Intended use
+
+Images like those of the data set below, each of one of its {num_classes} classes. The
+model names a class for every image, also for one of none of them, and its probabilities
+are not calibrated. On images of another origin its accuracy is unknown until it is
+measured: `adafilter evaluate RUN DATA`.
+
 ## Data
 
 `--dataset={dataset}`, split with seed {seed}.
@@ -36,7 +43,7 @@ with 24 bits. A file with more pixels than one of its size may have is refused.
 
 Every image of a split is scored once. adafilter_tf used no test image to choose
 anything.
-{gates}{fold}
+{per_class}{gates}{fold}
 ## How it was trained
 
 {steps} steps, {train_seconds:.0f} seconds, {trainable_parameters:,} of {parameters:,}
@@ -44,6 +51,32 @@ parameters trained. The flags:
 
 ```
 {flags}
+```
+
+## Licences
+
+The pre-trained weights (`--backbone={backbone}`) and the images have licences of
+their own, which apply to this model as well; adafilter_tf is under Apache 2.0.
+
+## Use
+
+In Python, with adafilter_tf and the run's folder RUN:
+
+```
+import adafilter_tf
+
+run = adafilter_tf.load_run("RUN")
+print(run.predict(["image.jpg"]))
+```
+
+With TensorFlow alone, from the run's SavedModel:
+
+```
+import tensorflow as tf
+
+serve = tf.saved_model.load("RUN/export/1").signatures["serving_default"]
+answer = serve(image_bytes=tf.constant([open("image.jpg", "rb").read()]))
+print(answer["classes"], answer["top_k_scores"])
 ```
 
 ## Versions
@@ -127,6 +160,7 @@ def format_card(
         splits="\n".join(f"| {name} | {n:,} |" for name, n in num_images.items()),
         classes=", ".join(class_names),
         metrics="\n".join(rows),
+        per_class=_format_classes(metrics.get("test_accuracy_per_class", {})),
         gates=_GATES.format(**metrics) if is_gated else "",
         fold=_format_fold(fold) if fold else "",
         flags=flags.strip(),
@@ -134,6 +168,16 @@ def format_card(
         keras=keras.__version__,
         python=platform.python_version(),
     )
+
+
+def _format_classes(accuracies: Mapping[str, float]) -> str:
+    if not accuracies:
+        return ""
+    rows = "\n".join(
+        f"| {name.replace('|', chr(92) + '|')} | {share:.1%} |"
+        for name, share in sorted(accuracies.items(), key=lambda pair: pair[1])
+    )
+    return f"\n| Class, lowest first | Accuracy on test |\n| --- | ---: |\n{rows}\n"
 
 
 def _format_fold(fold: Mapping) -> str:

@@ -14,6 +14,7 @@ from adafilter_tf.training.callbacks import (
     checkpoint,
     early_stopping,
     finite_loss,
+    results_table,
     stopwatch,
     validation,
 )
@@ -113,6 +114,7 @@ def create_callbacks(
     )
     callbacks += [
         logger,
+        results_table.ResultsTable(folder.results, lambda: validate.gate_statistics),
         hparams.HyperParameters(writer, options.log.hyperparameters),
         evaluation_images.EvaluationImages(writer, validate, data.splits.validation),
     ]

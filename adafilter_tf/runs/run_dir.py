@@ -82,6 +82,31 @@ class RunDir:
         return self.root / "metrics.json"
 
     @property
+    def results(self) -> pathlib.Path:
+        """Losses, accuracies and rates, epoch by epoch."""
+        return self.root / "results.csv"
+
+    @property
+    def results_picture(self) -> pathlib.Path:
+        """The same as curves."""
+        return self.root / "results.png"
+
+    @property
+    def confusion_picture(self) -> pathlib.Path:
+        """True and predicted classes of the test images."""
+        return self.root / "confusion_matrix.png"
+
+    @property
+    def errors_picture(self) -> pathlib.Path:
+        """The most confident errors on test images."""
+        return self.root / "errors.png"
+
+    @property
+    def card(self) -> pathlib.Path:
+        """What the model is for, and how it was made and measured."""
+        return self.root / "MODEL_CARD.md"
+
+    @property
     def export(self) -> pathlib.Path:
         """SavedModels, one folder per version."""
         return self.root / "export"

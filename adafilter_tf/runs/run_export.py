@@ -20,7 +20,7 @@ from adafilter_tf.export import (
     saved_model,
 )
 from adafilter_tf.files import atomic, model_file
-from adafilter_tf.runs import run_dir
+from adafilter_tf.runs import run_card, run_dir
 
 SAVED_MODEL = "saved_model"
 # The line that says what folding did, beside those of the formats.
@@ -112,7 +112,12 @@ def export_run(
             spec,
             class_names=run.class_names,
             top_k=top_k,
-            card=_format_card(run, fold),
+            card=run_card.format_card(
+                folder,
+                atomic.read_json(folder.metrics, needs=card.NEEDS),
+                examples,
+                fold,
+            ),
             gates=gates,
         )
         _keep_reports(folder, {SAVED_MODEL: {"path": path, FOLD: fold}})
@@ -162,16 +167,6 @@ def _export_other_runtimes(
         ),
     )
     return dict(zip(formats, reports, strict=True))
-
-
-def _format_card(run: _FinishedRun, fold: dict | None) -> str:
-    return card.format_card(
-        atomic.read_json(run.folder.metrics, needs=card.NEEDS),
-        num_images={name: len(split) for name, split in run.examples.items()},
-        class_names=run.class_names,
-        flags=atomic.read_text(run.folder.flagfile),
-        fold=fold,
-    )
 
 
 def _to_json(report: calibration.FoldReport) -> dict:

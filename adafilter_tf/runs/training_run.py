@@ -13,7 +13,14 @@ from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import pipeline
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.files import atomic, model_file
-from adafilter_tf.runs import preemption, run_callbacks, run_dir, run_options
+from adafilter_tf.runs import (
+    preemption,
+    run_callbacks,
+    run_card,
+    run_dir,
+    run_options,
+    run_pictures,
+)
 from adafilter_tf.training import checkpointing, statistics_renewal
 from adafilter_tf.training.callbacks import stopwatch, validation
 from adafilter_tf.training.tensorboard import (
@@ -77,6 +84,9 @@ def train(
     if workers.is_chief:
         _warn_of_gap(metrics)
         _write_events(run.writer, metrics, test_logits, data.splits.test)
+        accuracy = metrics["test_accuracy"]
+        run_pictures.write_pictures(folder, test_logits, data.splits.test, accuracy)
+        run_card.write_card(folder, metrics, data.splits)
     projector.write_projector(
         folder.tensorboard,
         model,
@@ -209,6 +219,9 @@ class _Run:
             **_measure_sample(self._score, self._data),
             **training.measure_split(self._score, splits.validation, "validation"),
             **training.measure_outputs(tested, splits.test.labels, "test"),
+            "test_accuracy_per_class": evaluation.measure_classes(
+                tested.logits, splits.test
+            ),
         }, tested.logits
 
 

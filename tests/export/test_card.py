@@ -48,6 +48,22 @@ def test_card_says_data_figures_flags_and_versions():
         assert part in text
 
 
+def test_card_says_what_the_model_is_for_and_how_it_is_used():
+    accuracies = {"cat": 0.9, "d|g": 0.5}
+    text = card.format_card(
+        {**METRICS, "test_accuracy_per_class": accuracies}, **OPTIONS
+    )
+    for part in (
+        "## Intended use",
+        "of one of its 2 classes",
+        "## Licences",
+        "| d\\|g | 50.0% |\n| cat | 90.0% |",
+        'adafilter_tf.load_run("RUN")',
+        'tf.saved_model.load("RUN/export/1")',
+    ):
+        assert part in text
+
+
 def test_card_of_a_model_without_gates_does_not_mention_them():
     assert "Gates" not in card.format_card(METRICS, **OPTIONS)
 
