@@ -12,7 +12,7 @@ from typing import NoReturn
 from absl import flags, logging
 
 from adafilter_tf import errors
-from adafilter_tf.cli import checks, usage
+from adafilter_tf.cli import checks, log_lines, usage
 
 FLAGS = flags.FLAGS
 
@@ -64,6 +64,7 @@ def main(argv: list[str]) -> None:
     """Runs the mode; an error that the user can fix is one line without traceback."""
     del argv
     logging.set_verbosity(logging.INFO)
+    log_lines.use()
     try:
         run_mode(FLAGS)
     except errors.RunError as error:

@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import shlex
+import textwrap
 from collections.abc import Mapping, Sequence
 
 from adafilter_tf.runs import run_dir
@@ -37,16 +39,28 @@ def summarize(
             f"({row['test_examples']} images), trained in {row['train_seconds']:.0f} s"
         )
         if "tuned_fraction" in row:
-            line += f", tuned fraction {row['tuned_fraction']:.2f}"
+            line += f", {100 * row['tuned_fraction']:.0f} % tuned"
         lines.append(line)
     lines += [
         f"Metrics      {folder.metrics}",
         f"Curves       {folder.results_picture}",
         # The parent: TensorBoard then shows each run by its name.
         f"TensorBoard  tensorboard --logdir={_log_dir(folder)}",
-        *(f"{_TITLES.get(name, name):<12} {path}" for name, path in exports.items()),
+        *(_describe_export(name, text) for name, text in exports.items()),
+        "",
+        f"Next         adafilter explain {shlex.quote(str(folder.root))}",
+        f"             adafilter predict {shlex.quote(str(folder.root))} IMAGE...",
     ]
     return "\n".join(lines)
+
+
+def _describe_export(name: str, text: str | os.PathLike) -> str:
+    title = f"{_TITLES.get(name, name):<12} "
+    if name != "fold":
+        return f"{title}{text}"
+    return textwrap.fill(
+        str(text), 80, initial_indent=title, subsequent_indent=" " * len(title)
+    )
 
 
 def _log_dir(folder: run_dir.RunDir) -> pathlib.Path:
