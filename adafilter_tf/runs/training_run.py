@@ -82,7 +82,7 @@ def train(
     metrics, test_logits = run.measure(ended)
     metrics = {**report, **metrics}
     if workers.is_chief:
-        _warn_of_gap(metrics)
+        _warn_of_gap(metrics, options.training.renew_batch_norm_statistics)
         _write_events(run.writer, metrics, test_logits, data.splits.test)
         accuracy = metrics["test_accuracy"]
         run_pictures.write_pictures(folder, test_logits, data.splits.test, accuracy)
@@ -237,9 +237,9 @@ def _measure_sample(score, data: pipeline.TrainingInput) -> dict:
     return training.measure_split(score, examples.take(order[:_MAX_SAMPLE]), "train")
 
 
-def _warn_of_gap(metrics: dict) -> None:
+def _warn_of_gap(metrics: dict, renewed: bool) -> None:
     gap = statistics_renewal.describe_gap(
-        metrics.get("last_epoch_accuracy"), metrics["train_accuracy"]
+        metrics.get("last_epoch_accuracy"), metrics["train_accuracy"], renewed=renewed
     )
     if gap:
         logging.warning("%s", gap)

@@ -102,22 +102,30 @@ def count_batches(batch_size: int, total_steps: int, num_images: int) -> int:
     return math.ceil(images / batch_size)
 
 
-def describe_gap(training_mode: float | None, inference_mode: float) -> str | None:
+def describe_gap(
+    training_mode: float | None, inference_mode: float, *, renewed: bool
+) -> str | None:
     """Describes a network that computes something else at inference than in training.
 
     Args:
         training_mode: Accuracy on training batches, 0..1; None when not known.
         inference_mode: Accuracy on training images, 0..1.
+        renewed: Whether the batch norm statistics are those of the final weights.
 
     Returns:
         One line, None when inference is less than 10 points behind.
     """
     if training_mode is None or inference_mode > training_mode - _LARGE_GAP:
         return None
+    remedy = (
+        "What differs between the modes, such as dropout or batches of few images, does "
+        "not fit the weights: use a larger --batch_size or more steps."
+        if renewed
+        else "The batch norm statistics do not fit the weights: use "
+        "--renew_batch_norm_statistics."
+    )
     return (
         f"Accuracy on training images: {100 * training_mode:.1f} % in training mode, "
-        f"{100 * inference_mode:.1f} % in inference mode, which is what is served. The "
-        "batch norm statistics, or what else differs between the modes, do not fit the "
-        "weights: use --renew_batch_norm_statistics, a larger --batch_size or more "
-        "steps."
+        f"{100 * inference_mode:.1f} % in inference mode, which is what is served. "
+        f"{remedy}"
     )

@@ -23,12 +23,14 @@ def test_number_of_batches_grows_with_training_and_images(
 
 
 def test_gap_between_the_modes_is_described_with_both():
-    line = statistics_renewal.describe_gap(0.95, 0.339)
+    line = statistics_renewal.describe_gap(0.95, 0.339, renewed=False)
     assert "95.0 %" in line
     assert "33.9 %" in line
     assert "--renew_batch_norm_statistics" in line
+    line = statistics_renewal.describe_gap(0.95, 0.339, renewed=True)
+    assert "--batch_size" in line and "--renew" not in line
 
 
 @pytest.mark.parametrize(("trained", "inferred"), [(0.9, 0.85), (0.5, 1.0), (None, 0)])
 def test_small_gap_is_not_described(trained, inferred):
-    assert statistics_renewal.describe_gap(trained, inferred) is None
+    assert statistics_renewal.describe_gap(trained, inferred, renewed=True) is None
