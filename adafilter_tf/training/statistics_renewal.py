@@ -118,8 +118,8 @@ def describe_gap(
     if training_mode is None or inference_mode > training_mode - _LARGE_GAP:
         return None
     remedy = (
-        "What differs between the modes, such as dropout or batches of few images, does "
-        "not fit the weights: use a larger --batch_size or more steps."
+        "What differs between the modes, such as dropout or batches of few images, "
+        "does not fit the weights: use a larger --batch_size or more steps."
         if renewed
         else "The batch norm statistics do not fit the weights: use "
         "--renew_batch_norm_statistics."
