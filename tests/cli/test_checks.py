@@ -6,7 +6,7 @@ from absl import flags
 from adafilter_tf import errors
 from adafilter_tf.cli import checks
 from adafilter_tf.cli.flags import define_flags
-from tests.test_run import QUICK, assert_error, command, make_images
+from tests.test_run import GATED, assert_error, command, make_images
 
 __all__ = ["command"]
 
@@ -19,7 +19,7 @@ def images(tmp_path_factory):
 def test_dry_run_says_what_to_expect_and_leaves_nothing(command, images, tmp_path):
     folder = tmp_path / "run"
     code, out, err = command(
-        *QUICK, f"--dataset=folder:{images}", f"--output_dir={folder}", "--dry_run"
+        *GATED, f"--dataset=folder:{images}", f"--output_dir={folder}", "--dry_run"
     )
     assert code == 0, err
     assert not folder.exists()
@@ -63,7 +63,7 @@ def test_dry_run_says_what_to_expect_and_leaves_nothing(command, images, tmp_pat
 def test_what_cannot_run_is_refused(command, images, tmp_path, arguments, parts):
     folder = tmp_path / "run"
     result = command(
-        *QUICK,
+        *GATED,
         f"--dataset=folder:{images}",
         f"--output_dir={folder}",
         *arguments,
@@ -75,7 +75,7 @@ def test_search_over_other_files_is_refused(command, images, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     for mode in ("search", "find_learning_rate"):
         result = command(
-            *QUICK,
+            *GATED,
             f"--dataset=folder:{images}",
             f"--output_dir={tmp_path}",
             f"--mode={mode}",
