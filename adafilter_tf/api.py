@@ -196,7 +196,6 @@ class Run:
             By format, the path; by "fold", what inference costs.
         """
         values = self._parse("export", export_formats=list(formats), **options)
-        checks.check_flags(values)
         folder = finished_run.open_run(values)
         return finished_run.export(values, folder, values.export_formats)
 
@@ -213,6 +212,7 @@ class Run:
 
     def _parse(self, mode: str, **options) -> flags.FlagValues:
         values = _parse(mode, output_dir=self.path, **options)
+        checks.check_flags(values)
         settings.place_data(values)
         return values
 

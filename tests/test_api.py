@@ -104,6 +104,11 @@ def test_wrong_option_is_named_before_anything_is_written(tmp_path, options, par
     assert not (tmp_path / "run").exists()
 
 
+def test_option_of_another_use_is_named(run):
+    with pytest.raises(errors.UsageError, match="--finder_steps has no effect"):
+        run.explain(finder_steps=30)
+
+
 def test_other_options_in_a_used_folder_are_refused(run, folder):
     with pytest.raises(errors.RunError, match="--seed=0.*--seed=1"):
         adafilter_tf.fit(folder / "photos", run.path, **OPTIONS, seed=1)

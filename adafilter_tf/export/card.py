@@ -173,10 +173,9 @@ def format_card(
 def _format_classes(accuracies: Mapping[str, float]) -> str:
     if not accuracies:
         return ""
-    rows = "\n".join(
-        f"| {name.replace('|', chr(92) + '|')} | {share:.1%} |"
-        for name, share in sorted(accuracies.items(), key=lambda pair: pair[1])
-    )
+    lowest_first = sorted(accuracies.items(), key=lambda pair: pair[1])
+    cells = [(name.replace("|", "\\|"), share) for name, share in lowest_first]
+    rows = "\n".join(f"| {name} | {share:.1%} |" for name, share in cells)
     return f"\n| Class, lowest first | Accuracy on test |\n| --- | ---: |\n{rows}\n"
 
 

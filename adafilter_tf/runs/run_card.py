@@ -20,6 +20,16 @@ def write_card(folder: run_dir.RunDir, metrics: Mapping, splits: Splits) -> None
         atomic.write_text(folder.card, format_card(folder, metrics, splits))
 
 
+def read_card(folder: run_dir.RunDir, splits: Splits, fold: dict | None) -> str:
+    """Returns the card of a finished run; see `format_card`.
+
+    Raises:
+        RunError: Its metrics cannot be read.
+    """
+    metrics = atomic.read_json(folder.metrics, needs=card.NEEDS)
+    return format_card(folder, metrics, splits, fold)
+
+
 def format_card(
     folder: run_dir.RunDir, metrics: Mapping, splits: Splits, fold: dict | None = None
 ) -> str:

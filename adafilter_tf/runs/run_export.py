@@ -14,7 +14,6 @@ from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.export import (
     calibration,
-    card,
     export_formats,
     runtimes,
     saved_model,
@@ -112,12 +111,7 @@ def export_run(
             spec,
             class_names=run.class_names,
             top_k=top_k,
-            card=run_card.format_card(
-                folder,
-                atomic.read_json(folder.metrics, needs=card.NEEDS),
-                examples,
-                fold,
-            ),
+            card=run_card.read_card(folder, examples, fold),
             gates=gates,
         )
         _keep_reports(folder, {SAVED_MODEL: {"path": path, FOLD: fold}})

@@ -7,51 +7,36 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from PIL import Image
 
-from adafilter_tf.data.examples import Examples
-from adafilter_tf.evaluation import scoring
 from adafilter_tf.files import atomic
 from adafilter_tf.runs import run_dir
 from adafilter_tf.training.callbacks import results_table
-from adafilter_tf.training.tensorboard import (
-    confusion_figure,
-    error_sheet,
-    rendering,
-)
+from adafilter_tf.training.tensorboard import rendering
 
 # Blue and orange that the colour-blind tell apart (Okabe and Ito, 2008).
 _COLOURS = {"train": "#0072B2", "validation": "#D55E00"}
 
 
 def write_pictures(
-    folder: run_dir.RunDir, logits: np.ndarray, test: Examples, accuracy: float
+    folder: run_dir.RunDir, pictures: Mapping[str, np.ndarray], accuracy: float
 ) -> None:
     """Writes `results.png`, `confusion_matrix.png` and, if it errs, `errors.png`.
 
     Args:
         folder: Of the run, with its `results.csv`.
-        logits: [n, K], of the test images.
-        test: The n test images.
-        accuracy: On them, 0..1.
+        pictures: Of the test images, see `evaluation_images.write_images`.
+        accuracy: On the test images, 0..1.
     """
-    predicted = np.asarray(logits).argmax(axis=1)
-    counts = scoring.count_confusions(test.labels, predicted, len(test.class_names))
-    figures = {
-        folder.results_picture: draw_results(
-            results_table.read_rows(folder.results), accuracy
-        ),
-        folder.confusion_picture: confusion_figure.confusion_figure(
-            counts, test.class_names
-        ),
+    rows = results_table.read_rows(folder.results)
+    paths = {
+        "results": folder.results_picture,
+        "confusion_matrix": folder.confusion_picture,
+        "misclassified": folder.errors_picture,
     }
-    errors = error_sheet.list_errors(logits, test.labels)
-    if errors:
-        figures[folder.errors_picture] = error_sheet.error_sheet(
-            test, errors, predicted.tolist()
-        )
-    for path, figure in figures.items():
+    results = rendering.render(draw_results(rows, accuracy))
+    for name, pixels in {"results": results, **pictures}.items():
         stream = io.BytesIO()
-        Image.fromarray(rendering.render(figure)).save(stream, "PNG")
-        atomic.write_bytes(path, stream.getvalue())
+        Image.fromarray(pixels).save(stream, "PNG")
+        atomic.write_bytes(paths[name], stream.getvalue())
 
 
 def draw_results(rows: Sequence[Mapping[str, str]], test_accuracy: float):

@@ -83,9 +83,8 @@ def train(
     metrics = {**report, **metrics}
     if workers.is_chief:
         _warn_of_gap(metrics, options.training.renew_batch_norm_statistics)
-        _write_events(run.writer, metrics, test_logits, data.splits.test)
-        accuracy = metrics["test_accuracy"]
-        run_pictures.write_pictures(folder, test_logits, data.splits.test, accuracy)
+        pictures = _write_events(run.writer, metrics, test_logits, data.splits.test)
+        run_pictures.write_pictures(folder, pictures, metrics["test_accuracy"])
         run_card.write_card(folder, metrics, data.splits)
     projector.write_projector(
         folder.tensorboard,
@@ -256,10 +255,11 @@ def _ending_as_asked(asked: preemption.Preemption):
         raise
 
 
-def _write_events(writer, metrics: dict, logits, test) -> None:
-    """Tells TensorBoard what the test gave, at the last step."""
+def _write_events(writer, metrics: dict, logits, test) -> dict[str, np.ndarray]:
+    """Tells TensorBoard what the test gave, at the last step; returns its pictures."""
     steps = metrics["steps"]
     writer.open(steps)
-    evaluation_images.write_images(writer, "test", logits, test, steps)
+    pictures = evaluation_images.write_images(writer, "test", logits, test, steps)
     hparams.write_result(writer, metrics, steps)
     writer.close()
+    return pictures

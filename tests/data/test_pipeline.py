@@ -1,10 +1,13 @@
 """Training batches that resume exactly, and the evaluation of every example once."""
 
+import gc
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.augmentation import Augmentation
@@ -222,3 +225,15 @@ def test_first_order_is_that_of_earlier_runs():
         int(tf.random.experimental.index_shuffle(i, [3, 1], 9)) for i in range(10)
     ]
     assert found == expected
+
+
+def test_converted_images_are_read_after_a_cleared_session(tmp_path):
+    """What reads them is traced once and calls Python, whatever became of its graph."""
+    path = tmp_path / "image.webp"
+    Image.new("RGB", (20, 20), (200, 10, 10)).save(path, lossless=True)
+    spec = ImageSpec(image_size=8, channels=3, crop_fraction=1.0)
+    for _ in range(2):
+        (batch,) = pipeline.evaluation_dataset([str(path)], spec, batch_size=1)
+        np.testing.assert_allclose(batch[0, 4, 4], [200, 10, 10], atol=1)
+        keras.backend.clear_session()
+        gc.collect()

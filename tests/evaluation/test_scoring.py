@@ -5,6 +5,7 @@ from sklearn import metrics as reference
 
 from adafilter_tf import evaluation
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
+from adafilter_tf.data.examples import Examples
 from adafilter_tf.evaluation import scoring
 from adafilter_tf.methods import adafilter
 from tests.conftest import tiny_resnet
@@ -74,3 +75,9 @@ def test_scores_follow_the_weights(image_files):
 def test_confusions_are_counted_by_true_and_predicted_class():
     counts = scoring.count_confusions([0, 0, 2, 2, 2], [0, 1, 2, 2, 0], 3)
     np.testing.assert_array_equal(counts, [[1, 1, 0], [0, 0, 0], [1, 0, 2]])
+
+
+def test_accuracy_of_each_class_that_has_examples():
+    examples = Examples(("a", "b", "c"), (2, 0, 2), ("x", "y", "z"))
+    logits = [[0, 0, 1], [1, 0, 0], [1, 0, 0]]
+    assert scoring.measure_classes(logits, examples) == {"x": 1.0, "z": 0.5}

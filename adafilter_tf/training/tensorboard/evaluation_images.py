@@ -56,7 +56,7 @@ def write_images(
     logits: np.ndarray,
     examples: Examples,
     step: int,
-) -> None:
+) -> dict[str, np.ndarray]:
     """Writes the images `<split>/confusion_matrix` and `<split>/misclassified`.
 
     The misclassified images are also a text, a table with their paths; where there are
@@ -68,21 +68,28 @@ def write_images(
         logits: [n, K].
         examples: The n examples.
         step: Number of updates.
+
+    Returns:
+        "confusion_matrix" and, if there are errors, "misclassified": the pixels of the
+        images, uint8 [height, width, 3].
     """
     names = examples.class_names
     predictions = np.asarray(logits).argmax(axis=1)
     counts = scoring.count_confusions(examples.labels, predictions, len(names))
     errors = error_sheet.list_errors(logits, examples.labels)
+    figure = confusion_figure.confusion_figure(counts, names)
+    pictures = {"confusion_matrix": rendering.render(figure)}
     summaries = [
         event_writer.make_image(
             f"{split}/confusion_matrix",
-            rendering.render(confusion_figure.confusion_figure(counts, names)),
+            pictures["confusion_matrix"],
             "Rows: true classes, columns: predicted; the colour is the fraction of "
             "the row.",
         )
     ]
     if errors:
         sheet = error_sheet.error_sheet(examples, errors, predictions.tolist())
+        pictures["misclassified"] = rendering.render(sheet)
         rows = ["| image | true | predicted | probability |", "|---|---|---|---|"]
         rows += [
             f"| {_show_cell(examples.paths[index])} | {names[examples.labels[index]]} "
@@ -92,13 +99,14 @@ def write_images(
         summaries += [
             event_writer.make_image(
                 f"{split}/misclassified",
-                rendering.render(sheet),
+                pictures["misclassified"],
                 "The most confident errors; misclassified_paths in the tab Text has "
                 "their paths.",
             ),
             text_summary.text_pb(f"{split}/misclassified_paths", "\n".join(rows)),
         ]
     writer.write(summaries, step)
+    return pictures
 
 
 def _show_cell(path: str) -> str:
