@@ -191,6 +191,14 @@ def _list_conditions(
             "gates that learn (--method=adafilter or --method=spottune)",
         ),
         **dict.fromkeys(_NETWORK_FLAGS, gates),
+        "renew_batch_norm_statistics": (
+            lambda: values.batch_norm == "adapt",
+            "--batch_norm=adapt",
+        ),
+        "frozen_statistics": (
+            lambda: values.batch_norm == "adapt",
+            "--batch_norm=adapt",
+        ),
         "learning_rate": rate,
         "layer_decay": rate,
         "image_key": keys,

@@ -13,7 +13,7 @@ from adafilter_tf.data.augmentation import addons
 from adafilter_tf.data.decoding import conversion, image_area
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.data.examples import Examples, Splits
-from adafilter_tf.models import backbones, classifier
+from adafilter_tf.models import backbones, initialization
 from adafilter_tf.runs import run_options
 from adafilter_tf.training.callbacks import checkpoint
 
@@ -95,7 +95,7 @@ def build_model(
         )
         options = _take(values, chosen.list_build_options())
         model = chosen.build(backbone, num_classes, **options)
-        classifier.initialize_head(model, values.seed)
+        initialization.initialize(model, values.seed)
     return model
 
 
@@ -169,6 +169,7 @@ def training_options(
                 "epochs",
                 "batch_size",
                 "log_every",
+                "batch_norm",
                 "renew_batch_norm_statistics",
             ),
         ),

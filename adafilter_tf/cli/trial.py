@@ -9,17 +9,11 @@ import keras
 import tensorflow as tf
 from absl import flags, logging
 
-from adafilter_tf import errors, evaluation, training
-from adafilter_tf.cli import (
-    checks,
-    dataset,
-    flagfile,
-    settings,
-    training_settings,
-)
+from adafilter_tf import errors, training
+from adafilter_tf.cli import checks, dataset, flagfile, settings, trial_model
 from adafilter_tf.data import sources
-from adafilter_tf.evaluation import gate_interventions, gate_statistics
-from adafilter_tf.models import gate_io
+from adafilter_tf.data.examples import Splits
+from adafilter_tf.evaluation import gate_statistics
 from adafilter_tf.runs import run_callbacks
 from adafilter_tf.training.callbacks import stopwatch, validation
 
@@ -136,6 +130,10 @@ def check_task(arguments: list[str], prepare_command: str | None = None) -> None
 def run_trial(arguments: list[str], measure_test: bool) -> dict:
     """Trains one model and measures it.
 
+    Trials that differ in their seed and rates alone share what was built and traced for
+    the first of them, see `trial_model.TrialModel`; their results are the same as if
+    each ran in a process of its own.
+
     Args:
         arguments: Flags of the run, each "--name=value".
         measure_test: Whether the test images are scored, once.
@@ -144,27 +142,25 @@ def run_trial(arguments: list[str], measure_test: bool) -> dict:
         Accuracies 0..1 of the splits (`train_accuracy` without augmentation), losses
         in nats, `train_seconds`, `seconds` in all, parameters, `all_flags` with the
         defaults. Of a network with gates also `validation_gates`, what they choose
-        there, and with test images `test_accuracy_by_gates`, see
-        `gate_interventions.measure_effect`. A training that diverged has the accuracy
-        of its useless weights and a non-finite loss.
+        there, and with test images `test_accuracy_with_gates`, see
+        `gate_interventions.GateInterventions.measure_effect`; mean and majority are
+        those of the training images. A training that diverged has the accuracy of its
+        useless weights and a non-finite loss.
     """
     started = time.monotonic()
-    keras.backend.clear_session(free_memory=True)
     values = parse_flags(arguments)
     splits, _ = dataset.load_splits(
         values, _load_source(values.dataset, **dataset.source_options(values))
     )
-    keras.utils.set_random_seed(values.seed)
-    model = settings.build_model(values, values.method, len(splits.train.class_names))
-    data = settings.training_input(values, model, splits)
-    score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
+    trained = trial_model.start(values, splits)
+    validation_paths = splits.validation.paths
     initial_gates = {}
-    if gate_io.list_gates(model):
-        initial_gates = score(splits.validation.paths).gates
+    if trained.has_gates:
+        initial_gates = trained.score(validation_paths).gates
     metrics = {
-        **training.count_parameters(model),
-        **_train(values, model, data, score),
-        **_measure(values, model, data, score, initial_gates, measure_test),
+        **training.count_parameters(trained.model),
+        **_train(values, trained, splits),
+        **_measure(trained, splits, initial_gates, measure_test),
     }
     return {
         **metrics,
@@ -173,50 +169,45 @@ def run_trial(arguments: list[str], measure_test: bool) -> dict:
     }
 
 
-def _train(values, model, data, score) -> dict:
+def _train(values, trained: trial_model.TrialModel, splits: Splits) -> dict:
     """Returns `train_seconds` and what the training found out."""
     clock = stopwatch.Stopwatch()
     callbacks: list[keras.callbacks.Callback] = [clock]
     stopper = run_callbacks.create_stopper(settings.stopping_options(values), None)
     if stopper:
-        validate = validation.Validation(score, data.splits.validation, None)
+        validate = validation.Validation(trained.score, splits.validation, None)
         callbacks += [validate, stopper]
-    examples = data.splits.train
-    strategy = tf.distribute.get_strategy()
-    finished = training.fit(
-        model,
-        data,
-        training_settings.make_plan(values, values.method, strategy, examples),
-        score=score,
-        options=settings.training_options(values, len(examples)),
+    found = trained.trainer.fit(
+        settings.training_input(values, trained.model, splits),
+        trial_model.make_plan(values, splits),
         callbacks=callbacks,
         stopper=stopper,
-        quiet=True,
     )
-    return {**finished, "train_seconds": clock.seconds}
+    return {**found, "train_seconds": clock.seconds}
 
 
-def _measure(values, model, data, score, initial_gates, measure_test) -> dict:
+def _measure(trained, splits: Splits, initial_gates, measure_test: bool) -> dict:
     """Returns the metrics of the splits and of the gates; see `run_trial`."""
-    splits = data.splits
-    validated = score(splits.validation.paths)
+    fitted, validated = (
+        trained.score(of.paths) for of in (splits.train, splits.validation)
+    )
     metrics = {
-        **training.measure_split(score, splits.train, "train"),
+        **training.measure_outputs(fitted, splits.train.labels, "train"),
         **training.measure_outputs(validated, splits.validation.labels, "validation"),
     }
     # Gates of a network that diverged may be NaN.
-    has_gates = bool(initial_gates) and math.isfinite(metrics["validation_loss"])
+    has_gates = trained.has_gates and math.isfinite(metrics["validation_loss"])
     if has_gates:
         metrics["validation_gates"] = _measure_gates(
             validated.gates, initial_gates, splits.validation.labels
         )
     if not measure_test:
         return metrics
-    tested = score(splits.test.paths)
+    tested = trained.score(splits.test.paths)
     metrics |= training.measure_outputs(tested, splits.test.labels, "test")
     if has_gates:
-        metrics["test_accuracy_by_gates"] = gate_interventions.measure_effect(
-            model, splits.test, tested.gates, data.spec, batch_size=values.batch_size
+        metrics["test_accuracy_with_gates"] = trained.interventions.measure_effect(
+            splits.test, tested.gates, fitted.gates
         )
     return metrics
 

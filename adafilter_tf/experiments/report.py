@@ -20,6 +20,9 @@ _GATE_METRICS = {
     "mean_class_information_bits": ("class_information", 1.0),
 }
 
+# In a trial's metrics: test accuracy with each image's own gates and with others.
+_WITH_GATES = "test_accuracy_with_gates"
+
 
 def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
     """Writes results.json, results.md and results.png, each atomically.
@@ -73,7 +76,7 @@ def collect_results(plan: Plan, store: Store) -> dict:
         "mean_test_error_by_gates": {
             row: _average_by_gates(by_task)
             for row, by_task in finals.items()
-            if all("test_accuracy_by_gates" in c for of in by_task.values() for c in of)
+            if all(_WITH_GATES in c for of in by_task.values() for c in of)
         },
         "cost": {row: _summarize_cost(by_task) for row, by_task in finals.items()},
         "frozen_features_accuracy": _find_frozen_accuracy(plan, finals),
@@ -155,10 +158,9 @@ def _summarize_search(
 def _summarize_reduction(reduction: statistics.Reduction, num_seeds: int) -> dict:
     return {
         "mean": reduction.average.mean,
-        "ci95_low": reduction.average.low,
-        "ci95_high": reduction.average.high,
-        "ci95_over_tasks_low": reduction.over_tasks.low,
-        "ci95_over_tasks_high": reduction.over_tasks.high,
+        **_describe_intervals(reduction),
+        "wilcoxon_p_over_tasks": reduction.wilcoxon,
+        "detectable_over_tasks": reduction.detectable,
         "wins": reduction.wins,
         "losses": reduction.losses,
         "clear_wins": reduction.clear_wins,
@@ -179,11 +181,35 @@ def _summarize_cost(by_task: Mapping[str, Sequence[Mapping]]) -> dict:
     }
 
 
-def _average_by_gates(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, float]:
-    """Returns the test error with each image's own gates and with others."""
-    found = [c["test_accuracy_by_gates"] for trials in by_task.values() for c in trials]
+def _average_by_gates(by_task: Mapping[str, Sequence[Mapping]]) -> dict[str, dict]:
+    """Returns the test error with each image's own gates and with others in pairs."""
+    names = next(iter(by_task.values()))[0][_WITH_GATES]
+    errors = {
+        name: {
+            task: [100.0 * (1.0 - trial[_WITH_GATES][name]) for trial in trials]
+            for task, trials in by_task.items()
+        }
+        for name in names
+    }
+    found = {}
+    for name, by_gates in errors.items():
+        reduction = statistics.reduce_error(errors["own"], by_gates)
+        found[name] = {
+            "mean_test_error": _mean(np.concatenate(list(by_gates.values()))),
+            "error_reduction_vs_own": reduction.average.mean,
+            **_describe_intervals(reduction),
+        }
+    return found
+
+
+def _describe_intervals(reduction: statistics.Reduction) -> dict:
     return {
-        name: 100.0 * (1.0 - _mean([of[name] for of in found])) for name in found[0]
+        "ci95_low": reduction.average.low,
+        "ci95_high": reduction.average.high,
+        "ci95_within_tasks_low": reduction.within_tasks.low,
+        "ci95_within_tasks_high": reduction.within_tasks.high,
+        "ci95_over_tasks_low": reduction.over_tasks.low,
+        "ci95_over_tasks_high": reduction.over_tasks.high,
     }
 
 

@@ -6,7 +6,7 @@ or 92 % of that average is still the source task's, and inference is not what wa
 trained.
 Averages of weights (EMA, WiSE-FT, soups) have no statistics of their own at all.
 
-Two remedies, both used by a training of this package:
+Two remedies, both used by a training of this package whose batch norms adapt:
 
 - `fitted_momentum` lets the moving average forget the source task within an epoch;
 - `renew` replaces the statistics by the mean over batches that pass through the present
@@ -27,8 +27,9 @@ from adafilter_tf import layers
 _SHARE_OF_EPOCH = 1 / 3
 _SHARE_OF_TRAINING = 1 / 10
 _MIN_STEPS = 2.0
-# By the layer's id: how many contexts of `batch_mode` it is in, and its own momentum.
-_INSIDE: dict[int, tuple[int, float]] = {}
+# By the layer's id: how many contexts of `batch_mode` it is in, its own momentum, and
+# what gives it back its own call.
+_INSIDE: dict[int, tuple[int, float, contextlib.ExitStack]] = {}
 
 
 def list_training(model: keras.Model) -> list[keras.layers.Layer]:
@@ -54,6 +55,39 @@ def list_statistics(model: keras.Model) -> list[keras.Variable]:
             statistics.append(getattr(layer, f"{branch}moving_mean"))
             statistics.append(getattr(layer, f"{branch}moving_variance"))
     return statistics
+
+
+@contextlib.contextmanager
+def fixed(model: keras.Model) -> Iterator[None]:
+    """Lets a backbone's batch norms normalize by their moving statistics in training.
+
+    Their gamma and beta train. Within the context a training step computes what it does
+    at inference (Keras' guide to transfer learning recommends this for few images); it
+    is traced within. The batch norms of a policy network, which are new, adapt.
+
+    Args:
+        model: Any model.
+
+    Example:
+        >>> batch_norm = keras.layers.BatchNormalization()
+        >>> model = keras.Sequential([keras.Input((1,)), batch_norm])
+        >>> images = np.array([[0.0], [2.0]], "float32")
+        >>> with fixed(model):
+        ...     outputs = model(images, training=True)
+        >>> np.round(keras.ops.convert_to_numpy(outputs), 2).ravel().tolist()
+        [0.0, 2.0]
+    """
+    own = {
+        id(layer)
+        for network in model._flatten_layers()
+        if isinstance(network, layers.PolicyNetwork)
+        for layer in network.batch_norms
+    }
+    changed = [layer for layer in list_training(model) if id(layer) not in own]
+    with contextlib.ExitStack() as stack:
+        for layer in changed:
+            stack.enter_context(_calling(layer, training=False))
+        yield
 
 
 @contextlib.contextmanager
@@ -193,23 +227,35 @@ def batch_mode(layer: keras.layers.Layer, momentum) -> Iterator[None]:
     """
     key = id(layer)
     if key in _INSIDE:
-        count, own_momentum = _INSIDE[key]
+        count, own_momentum, calling = _INSIDE[key]
     else:
-        count, own_momentum, own_call = 0, layer.momentum, layer.call
-
-        def call(*args, **kwargs):
-            return own_call(*args, **{**kwargs, "training": True})
-
-        # Past Keras' tracking of attributes, which has nothing to do with it.
-        object.__setattr__(layer, "call", call)
-    _INSIDE[key] = count + 1, own_momentum
+        count, own_momentum = 0, layer.momentum
+        calling = contextlib.ExitStack()
+        calling.enter_context(_calling(layer, training=True))
+    _INSIDE[key] = count + 1, own_momentum, calling
     object.__setattr__(layer, "momentum", momentum)
     try:
         yield
     finally:
-        count, own_momentum = _INSIDE.pop(key)
+        count, own_momentum, calling = _INSIDE.pop(key)
         if count > 1:
-            _INSIDE[key] = count - 1, own_momentum
+            _INSIDE[key] = count - 1, own_momentum, calling
         else:
-            object.__delattr__(layer, "call")
+            calling.close()
             object.__setattr__(layer, "momentum", own_momentum)
+
+
+@contextlib.contextmanager
+def _calling(layer: keras.layers.Layer, *, training: bool) -> Iterator[None]:
+    """Lets a layer be called as in training, or as at inference, whatever is asked."""
+    own_call = layer.call
+
+    def call(*args, **kwargs):
+        return own_call(*args, **{**kwargs, "training": training})
+
+    # Past Keras' tracking of attributes, which has nothing to do with it.
+    object.__setattr__(layer, "call", call)
+    try:
+        yield
+    finally:
+        object.__delattr__(layer, "call")

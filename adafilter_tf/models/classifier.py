@@ -73,17 +73,3 @@ def free_names(backbone: keras.Model) -> keras.Model:
     if not clashing:
         return backbone
     return inlining.inline_models(backbone, reserved=clashing.__contains__)
-
-
-def initialize_head(model: keras.Model, seed: int) -> None:
-    """Gives the head the kernel that belongs to a seed, whatever was built before it.
-
-    Methods draw different numbers of random weights before the head; with this their
-    runs of one seed start from the same function and can be compared in pairs.
-
-    Args:
-        model: Made by `add_head`.
-        seed: Of the kernel (Glorot uniform, Keras' default).
-    """
-    kernel = model.get_layer("head").kernel
-    kernel.assign(keras.initializers.GlorotUniform(seed)(kernel.shape))

@@ -214,6 +214,37 @@ class PerUpdate(keras.optimizers.schedules.LearningRateSchedule):
         return cls(schedule, config["accumulation_steps"])
 
 
+class ScaledSchedule(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule times a variable, which changes the peak of a step that is traced.
+
+    Args:
+        schedule: With a peak of 1.
+        scale: The peak.
+
+    Example:
+        >>> rate = keras.Variable(0.5)
+        >>> schedule = ScaledSchedule(
+        ...     cosine_schedule(1.0, OptimizerOptions(), total_steps=100), rate
+        ... )
+        >>> _ = rate.assign(0.2)
+        >>> round(float(schedule(10)), 2)
+        0.2
+    """
+
+    def __init__(
+        self,
+        schedule: keras.optimizers.schedules.LearningRateSchedule,
+        scale: keras.Variable,
+    ):
+        super().__init__()
+        self._schedule = schedule
+        self._scale = scale
+
+    def __call__(self, step):
+        """Returns the rate of a step."""
+        return self._schedule(step) * self._scale
+
+
 def cosine_schedule(
     learning_rate: float, options: OptimizerOptions, total_steps: int
 ) -> keras.optimizers.schedules.LearningRateSchedule:
@@ -289,25 +320,42 @@ def create_optimizer(
     def schedule(learning_rate):
         return make_schedule(learning_rate, options, total_steps)
 
-    members = {
-        "gates": keras.optimizers.Adam(
-            schedule(options.gate_learning_rate),
-            name="gates",
-            **_common_arguments(options),
-        ),
-        "head": _decayed(options, schedule(options.head_learning_rate), "head"),
-    }
+    members = {}
+    for name, rate in list_rates(options, blocks).items():
+        if name == "gates":
+            arguments = {"name": name, **_common_arguments(options)}
+            members[name] = keras.optimizers.Adam(schedule(rate), **arguments)
+        else:
+            is_block = name not in ("head", "backbone")
+            label = f"backbone_{name}" if is_block else name
+            members[name] = _decayed(options, schedule(rate), label)
     if options.layer_decay == 1.0:
         blocks = None
-        rates = {"backbone": options.learning_rate}
-    else:
-        rates = _list_block_rates(options, blocks)
-    for name, rate in rates.items():
-        label = name if blocks is None else f"backbone_{name}"
-        members[name] = _decayed(options, schedule(rate), label)
     return GroupOptimizer(
         members, blocks, start_step=start_step, average_at_end=average_at_end
     )
+
+
+def list_rates(
+    options: OptimizerOptions, blocks: Mapping[str, str] | None = None
+) -> dict[str, float]:
+    """Returns the peak of each group's learning rate: "gates", "head", then the rest.
+
+    Args:
+        options: Rates.
+        blocks: See `create_optimizer`.
+
+    Raises:
+        UsageError: When `layer_decay` finds no two blocks.
+
+    Example:
+        >>> list_rates(OptimizerOptions(learning_rate=0.1))
+        {'gates': 0.001, 'head': 0.01, 'backbone': 0.1}
+    """
+    rates = {"gates": options.gate_learning_rate, "head": options.head_learning_rate}
+    if options.layer_decay == 1.0:
+        return {**rates, "backbone": options.learning_rate}
+    return {**rates, **_list_block_rates(options, blocks)}
 
 
 def count_steps(optimizer: keras.optimizers.Optimizer) -> int:

@@ -82,7 +82,9 @@ def train(
     metrics, test_logits = run.measure(ended)
     metrics = {**report, **metrics}
     if workers.is_chief:
-        _warn_of_gap(metrics, options.training.renew_batch_norm_statistics)
+        _warn_of_gap(
+            metrics, options.training.renews or options.training.batch_norm == "fixed"
+        )
         pictures = _write_events(run.writer, metrics, test_logits, data.splits.test)
         run_pictures.write_pictures(folder, pictures, metrics["test_accuracy"])
         run_card.write_card(folder, metrics, data.splits)
@@ -103,7 +105,7 @@ class _Ended:
     """A training that has come to its end.
 
     Attributes:
-        found: See `training.fit`.
+        found: See `training.Trainer.fit`.
         seconds: Time in training.
         rollbacks: How many there were.
     """
@@ -127,13 +129,16 @@ class _Run:
         self._score = evaluation.create_scorer(
             model, data.spec, batch_size=steps.batch_size
         )
-        self._renewal = training.create_renewal(model, data, steps)
+        renewal = training.create_renewal(model, data, steps)
         self._validate = validation.Validation(
-            self._score,
-            data.splits.validation,
-            folder.start_gates,
-            workers,
-            self._renewal,
+            self._score, data.splits.validation, folder.start_gates, workers, renewal
+        )
+        self._trainer = training.Trainer(
+            model,
+            steps,
+            score=self._score,
+            renewal=renewal,
+            quiet=not workers.is_chief,
         )
         self._stopper = run_callbacks.create_stopper(options.stopping, folder)
         self._first = checkpointing.CheckpointInfo(
@@ -184,19 +189,14 @@ class _Run:
             is_preempted=is_requested,
             workers=self._workers,
         )
-        found = training.fit(
-            self._model,
+        found = self._trainer.fit(
             self._data,
             self._plan.scale_rates(ROLLBACK_FACTOR**info.rollbacks),
-            score=self._score,
-            options=self._options.training,
             callbacks=callbacks,
             stopper=self._stopper,
             resume=training.ResumePoint(
                 path, info.step, self._folder.checkpoints, self._workers
             ),
-            renewal=self._renewal,
-            quiet=not self._workers.is_chief,
         )
         return _Ended(found, clock.seconds, info.rollbacks)
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import logging
 
@@ -13,25 +14,6 @@ from adafilter_tf import distribution, errors
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
 from adafilter_tf.models import freezing, graph, trunk
-
-
-def prepare(
-    model: keras.Model, data: pipeline.TrainingInput, options
-) -> tuple[keras.Model, Callable[..., tf.data.Dataset]]:
-    """Returns what is trained and what gives its batches: images, or their features.
-
-    Args:
-        model: Of the run.
-        data: Whose training images are read.
-        options: See `training.TrainingOptions`.
-
-    Raises:
-        UsageError: See `cache`.
-        RunError: See `cache`.
-    """
-    if options.cache_frozen_features:
-        return cache(model, data, batch_size=options.batch_size)
-    return model, functools.partial(pipeline.training_dataset, data)
 
 
 def cache(
@@ -55,7 +37,18 @@ def cache(
             train.
         RunError: When the features do not fit into the free memory.
     """
-    examples = data.splits.train
+    check(model, data)
+    frozen, rest = split(model)
+    features = compute(frozen, data, batch_size=batch_size)
+    return rest, functools.partial(pipeline.feature_dataset, features, data)
+
+
+def check(model: keras.Model, data: pipeline.TrainingInput) -> None:
+    """Checks that each training image has its features once, in this process.
+
+    Raises:
+        UsageError: Otherwise, see `cache`.
+    """
     if data.augmentation != augmentation_lib.Augmentation():
         raise errors.UsageError(
             "Received --cache_frozen_features with augmentation, which makes other "
@@ -68,6 +61,14 @@ def cache(
             "Received --cache_frozen_features on several workers, which it cannot do "
             "yet; leave it out, or train on one machine."
         )
+
+
+def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
+    """Returns a model's frozen first layers and the layers behind them.
+
+    Raises:
+        UsageError: When the first layers train, see `cache`.
+    """
     with model.distribute_strategy.scope():
         parts = trunk.split_trunk(model)
     if parts is None:
@@ -77,7 +78,23 @@ def cache(
             "frozen; set --gate_from to a later layer, or --tune_blocks to fewer "
             "blocks."
         )
-    frozen, rest = parts
+    return parts
+
+
+def compute(
+    frozen: keras.Model, data: pipeline.TrainingInput, *, batch_size: int
+) -> np.ndarray:
+    """Returns the features of the training images, [n, ...].
+
+    Args:
+        frozen: The first part of `split`.
+        data: Whose training images are read.
+        batch_size: Images that the frozen layers see at a time.
+
+    Raises:
+        RunError: When the features do not fit into the free memory.
+    """
+    examples = data.splits.train
     _check_memory(frozen, len(examples))
     images = pipeline.evaluation_dataset(
         examples.paths, data.spec, batch_size=batch_size
@@ -89,7 +106,7 @@ def cache(
         frozen.layers[-1].name,
         features.nbytes / 2**20,
     )
-    return rest, functools.partial(pipeline.feature_dataset, features, data)
+    return features
 
 
 def _check_not_augmented(model: keras.Model) -> None:

@@ -17,68 +17,17 @@ from absl import logging
 from adafilter_tf import distribution, errors, evaluation
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Examples
-from adafilter_tf.distribution import keras_multi_worker
 from adafilter_tf.distribution import workers as workers_lib
 from adafilter_tf.evaluation import gate_statistics
-from adafilter_tf.models import batch_norm_statistics, graph
-from adafilter_tf.optim import ema, losses, optimizers, stages
+from adafilter_tf.models import batch_norm_statistics
+from adafilter_tf.optim import ema, stages
 from adafilter_tf.training import (
     checkpointing,
-    feature_cache,
+    stage_program,
     statistics_renewal,
 )
 from adafilter_tf.training.callbacks import early_stopping, epoch_metrics
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingOptions:
-    """How long and on what batches a run trains.
-
-    Attributes:
-        epochs: Number of epochs.
-        steps_per_epoch: Steps between two validations and checkpoints.
-        batch_size: Examples per step over all replicas.
-        log_every: Steps between two points of TensorBoard's batch curve.
-        cache_frozen_features: See `feature_cache.cache`.
-        renew_batch_norm_statistics: Whether momenta are fitted to the length of the
-            training and statistics re-estimated for the final weights.
-    """
-
-    epochs: int
-    steps_per_epoch: int
-    batch_size: int
-    log_every: int
-    cache_frozen_features: bool = False
-    renew_batch_norm_statistics: bool = True
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole run."""
-        return self.epochs * self.steps_per_epoch
-
-
-@dataclasses.dataclass(frozen=True)
-class TrainingPlan:
-    """How a model is trained, whatever the method.
-
-    Attributes:
-        stages: Parts of the training, in order.
-        optimizer: Rates and kinds of every stage's optimizer.
-        loss: See `losses.create_loss`; None for the plain cross-entropy.
-        jit_compile: Whether XLA compiles the training step.
-        finish: See `methods.Method`; None leaves the weights of the last step.
-    """
-
-    stages: tuple[stages.Stage, ...]
-    optimizer: optimizers.OptimizerOptions
-    loss: keras.losses.Loss | None = None
-    jit_compile: bool = False
-    finish: Callable[..., dict] | None = None
-
-    def scale_rates(self, factor: float) -> "TrainingPlan":
-        """Returns the plan with all learning rates multiplied by a factor."""
-        optimizer = optimizers.scale_rates(self.optimizer, factor)
-        return dataclasses.replace(self, optimizer=optimizer)
+from adafilter_tf.training.plan import TrainingOptions, TrainingPlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,179 +67,160 @@ class ResumePoint:
         return self.workers.broadcast_from_chief(load)
 
 
-def compile_model(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    *,
-    jit_compile: bool,
-    loss: keras.losses.Loss | None = None,
-) -> None:
-    """Compiles a classifier for one-hot labels, which MixUp needs.
-
-    Args:
-        model: Pixels to logits [B, K].
-        optimizer: See `optimizers.create_optimizer`.
-        jit_compile: Whether XLA compiles the training step.
-        loss: See `losses.create_loss`; None for the plain cross-entropy.
-    """
-    model.compile(
-        optimizer=optimizer,
-        loss=loss or losses.create_loss(),
-        metrics=[keras.metrics.CategoricalAccuracy(name="accuracy")],
-        jit_compile=jit_compile,
-    )
-    _create_variables(model)
-    # Other backends' models have no strategy.
-    if distribution.is_multi_worker(getattr(model, "distribute_strategy", None)):
-        keras_multi_worker.adapt(model)
-
-
-def compile_stage(
-    model: keras.Model, plan: TrainingPlan, *, steps: int, start_step: int = 0
-) -> None:
-    """Compiles a model for one stage of its plan, in its strategy's scope.
-
-    Args:
-        model: Pixels, or features of its frozen layers, to logits [B, K].
-        plan: Optimizer and loss.
-        steps: Length of the stage, and of the learning rate's schedule.
-        start_step: Steps that earlier stages took.
-
-    Raises:
-        UsageError: See `optimizers.create_optimizer`.
-    """
-    with model.distribute_strategy.scope():
-        optimizer = optimizers.create_optimizer(
-            plan.optimizer,
-            total_steps=steps,
-            start_step=start_step,
-            blocks=graph.assign_blocks(model),
-            # A stage calls `fit` many times; `ema` applies the average at its end.
-            average_at_end=False,
-        )
-        compile_model(model, optimizer, loss=plan.loss, jit_compile=plan.jit_compile)
-
-
-def _create_variables(model: keras.Model) -> None:
-    """Creates what the first step would create.
-
-    TensorFlow traces a step that creates variables twice, and tracing is most of the
-    time of a short training.
-    """
-    if not model.optimizer.built:
-        model.optimizer.build(model.trainable_variables)
-    if keras.backend.backend() == "tensorflow" and tf.distribute.has_strategy():
-        return  # metrics of replicas cannot be updated outside of them
-    labels = keras.ops.zeros((1, model.output.shape[-1]))
-    model.compute_loss(y=labels, y_pred=labels)
-    model.compute_metrics(None, labels, labels)
-    model.reset_metrics()
-
-
-def fit(
-    model: keras.Model,
-    data: pipeline.TrainingInput,
-    plan: TrainingPlan,
-    *,
-    score: Callable[..., evaluation.Outputs],
-    options: TrainingOptions,
-    callbacks: Sequence[keras.callbacks.Callback],
-    stopper: early_stopping.EarlyStopping | None = None,
-    resume: ResumePoint = ResumePoint(),  # noqa: B008 - frozen
-    renewal: statistics_renewal.StatisticsRenewal | None = None,
-    quiet: bool = False,
-) -> dict:
+class Trainer:
     """Trains a model stage by stage and lets its method finish the weights.
 
     Args:
         model: Made in its strategy's scope.
-        data: Train and validation are used.
-        plan: Stages of the training.
-        score: Made by `evaluation.create_scorer`; for `plan.finish`.
         options: Length and batches.
-        callbacks: Of every stage.
-        stopper: One of the callbacks, which takes part in the last stage.
-        resume: Where to start.
+        score: Made by `evaluation.create_scorer`; for `TrainingPlan.finish`.
         renewal: Gives the final weights batch norm statistics; None for one made here,
             if `options` asks for it.
+        reusable: Whether `fit` will be called again, with other weights, images and
+            rates and the same plan otherwise: then a model of one stage is compiled and
+            traced once, see `stage_program.StageProgram`.
         quiet: Whether nothing is printed meanwhile.
-
-    Returns:
-        What `stopper` and `plan.finish` found out; `last_epoch_accuracy`, of the
-        batches of the last epoch in training mode, if this call trained one.
-
-    Raises:
-        RunError: When the loss is not finite or an image is gone.
-        UsageError: When there are fewer epochs than stages, or no frozen features.
     """
-    ends, start, parts, found = [], 0, plan.stages, {}
-    accuracy = None
-    if options.cache_frozen_features and len(parts) > 1:
-        raise errors.UsageError(
-            "Received --cache_frozen_features for a method of several stages, each "
-            "with other frozen layers; leave it out."
-        )
-    checkpoint = resume.checkpoint
-    renewal = renewal or create_renewal(model, data, options)
-    for index, count in enumerate(stages.list_epochs(parts, options.epochs)):
-        end = start + count * options.steps_per_epoch
-        if resume.step > end:
-            ends.append(resume.load_stage_end(index))
-            start = end
-            continue
-        parts[index].begin(model)
-        momentum = _fit_momentum(model, options, end - start)
-        trained, read = feature_cache.prepare(model, data, options)
-        compile_stage(trained, plan, steps=end - start, start_step=start)
-        if checkpoint is not None:
-            checkpointing.load_checkpoint(checkpoint, trained, resume.workers)
+
+    def __init__(
+        self,
+        model: keras.Model,
+        options: TrainingOptions,
+        *,
+        score: Callable[..., evaluation.Outputs] | None,
+        renewal: statistics_renewal.StatisticsRenewal | None = None,
+        reusable: bool = False,
+        quiet: bool = False,
+    ):
+        self._model = model
+        self._options = options
+        self._score = score
+        self._renewal = renewal
+        self._program = stage_program.StageProgram(model, reusable=reusable)
+        self._quiet = quiet
+
+    def fit(
+        self,
+        data: pipeline.TrainingInput,
+        plan: TrainingPlan,
+        *,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+        stopper: early_stopping.EarlyStopping | None = None,
+        resume: ResumePoint = ResumePoint(),  # noqa: B008 - frozen
+    ) -> dict:
+        """Trains from the model's present weights, or from a checkpoint.
+
+        Args:
+            data: Train and validation are used.
+            plan: Stages of the training.
+            callbacks: Of every stage.
+            stopper: One of the callbacks, which takes part in the last stage.
+            resume: Where to start.
+
+        Returns:
+            What `stopper` and `plan.finish` found out; `last_epoch_accuracy`, of the
+            batches of the last epoch in training mode, if this call trained one.
+
+        Raises:
+            RunError: When the loss is not finite or an image is gone.
+            UsageError: When there are fewer epochs than stages, or no frozen features.
+        """
+        model, options = self._model, self._options
+        _check_cache(options, plan)
+        self._renewal = self._renewal or create_renewal(model, data, options)
+        if self._renewal:
+            self._renewal.read_from(data)
+        ends: list[list[np.ndarray]] = []
+        found: dict[str, Any] = {}
+        start, checkpoint = 0, resume.checkpoint
+        for index, count in enumerate(stages.list_epochs(plan.stages, options.epochs)):
+            end = start + count * options.steps_per_epoch
+            if resume.step > end:
+                ends.append(resume.load_stage_end(index))
+                start = end
+                continue
+            is_last = index + 1 == len(plan.stages)
+            plan.stages[index].begin(model)
+            found |= self._train_stage(
+                range(start, end),
+                data,
+                plan,
+                callbacks=callbacks,
+                stopper=stopper if is_last else None,
+                resume=dataclasses.replace(resume, checkpoint=checkpoint),
+            )
             checkpoint = None
-            logging.info("Resuming at step %d of %d.", resume.step, options.total_steps)
-            start = resume.step
-        stops = stopper if index + 1 == len(parts) else None
-        if stops:
-            stops.begin(start)
-        with momentum:
-            accuracy = _train_stage(
+            if self._renewal:
+                self._renewal.renew()
+            if not is_last:
+                ends.append(model.get_weights())
+                resume.save_stage_end(index, ends[-1])
+            start = end
+        return {**found, **self._finish(data, plan, ends)}
+
+    def _train_stage(self, steps, data, plan, *, callbacks, stopper, resume) -> dict:
+        """Takes the steps of a stage; the end has its average or its best weights."""
+        options, start = self._options, steps.start
+        with self._batch_norm_mode(len(steps)):
+            trained, read = self._program.prepare(steps, data, plan, options)
+            if resume.checkpoint is not None:
+                checkpointing.load_checkpoint(
+                    resume.checkpoint, trained, resume.workers
+                )
+                logging.info(
+                    "Resuming at step %d of %d.", resume.step, options.total_steps
+                )
+                start = resume.step
+            if stopper:
+                stopper.begin(start)
+            accuracy = _take_steps(
                 trained,
                 read,
-                start,
-                end,
-                strategy=model.distribute_strategy,
+                range(start, steps.stop),
+                strategy=self._model.distribute_strategy,
                 options=options,
                 resume=resume,
                 callbacks=callbacks,
-                stopper=stops,
-                quiet=quiet,
+                stopper=stopper,
+                quiet=self._quiet,
             )
-        if stops:
-            found = stops.restore(trained)
-        else:
-            ema.apply_average(trained)
-        if renewal:
-            renewal.renew()
-        if index + 1 < len(parts):
-            ends.append(model.get_weights())
-            resume.save_stage_end(index, ends[-1])
-        start = end
-    if accuracy is not None:
-        found = {**found, "last_epoch_accuracy": accuracy}
-    if plan.finish is None:
+        found = {} if accuracy is None else {"last_epoch_accuracy": accuracy}
+        if stopper:
+            return {**found, **stopper.restore(trained)}
+        ema.apply_average(trained)
         return found
 
-    def measure() -> dict:
-        held_out = data.splits.validation
-        return evaluation.compute_metrics(score(held_out.paths).logits, held_out.labels)
+    def _batch_norm_mode(self, steps: int):
+        if self._options.batch_norm == "fixed":
+            return batch_norm_statistics.fixed(self._model)
+        if not self._options.renews:
+            return contextlib.nullcontext()
+        return batch_norm_statistics.fitted_momentum(
+            self._model,
+            steps_per_epoch=self._options.steps_per_epoch,
+            total_steps=steps,
+        )
 
-    renew = renewal.renew if renewal else lambda: None
-    return {**found, **plan.finish(model, ends, measure, renew)}
+    def _finish(self, data, plan: TrainingPlan, ends) -> dict:
+        if plan.finish is None:
+            return {}
+        held_out, score = data.splits.validation, self._score
+        if score is None:
+            raise ValueError("A method that finishes the weights needs `score`.")
+
+        def measure() -> dict:
+            logits = score(held_out.paths).logits
+            return evaluation.compute_metrics(logits, held_out.labels)
+
+        renew = self._renewal.renew if self._renewal else lambda: None
+        return plan.finish(self._model, ends, measure, renew)
 
 
 def create_renewal(
     model: keras.Model, data: pipeline.TrainingInput, options: TrainingOptions
 ) -> statistics_renewal.StatisticsRenewal | None:
     """Returns what renews batch norm statistics, None if the options ask for none."""
-    if not options.renew_batch_norm_statistics:
+    if not options.renews:
         return None
     return statistics_renewal.StatisticsRenewal(
         model,
@@ -300,40 +230,40 @@ def create_renewal(
     )
 
 
-def _fit_momentum(model, options: TrainingOptions, steps: int):
-    if not options.renew_batch_norm_statistics:
-        return contextlib.nullcontext()
-    return batch_norm_statistics.fitted_momentum(
-        model, steps_per_epoch=options.steps_per_epoch, total_steps=steps
-    )
+def _check_cache(options: TrainingOptions, plan: TrainingPlan) -> None:
+    if options.cache_frozen_features and len(plan.stages) > 1:
+        raise errors.UsageError(
+            "Received --cache_frozen_features for a method of several stages, each "
+            "with other frozen layers; leave it out."
+        )
 
 
-def _train_stage(
-    model, read, start, end, *, strategy, options, resume, callbacks, stopper, quiet
+def _take_steps(
+    model, read, steps, *, strategy, options, resume, callbacks, stopper, quiet
 ) -> float | None:
-    """Takes the steps of a stage, epoch by epoch, or fewer if `stopper` says so.
+    """Takes steps, epoch by epoch, or fewer if `stopper` says so.
 
     Returns:
         Accuracy of the batches of the last epoch, None without one.
     """
     per_epoch = options.steps_per_epoch
     accuracy = None
-    for steps in split_at_epoch(start, end, per_epoch):
+    for part in split_at_epoch(steps.start, steps.stop, per_epoch):
         if stopper and stopper.has_stopped():
             break
         make_dataset = functools.partial(
             read,
             global_batch_size=options.batch_size,
-            total_steps=steps.stop,
-            start_step=steps.start,
+            total_steps=part.stop,
+            start_step=part.start,
         )
         first = []
-        if steps.start % per_epoch:
+        if part.start % per_epoch:
             first = [epoch_metrics.EpochMetrics(resume.checkpoint, resume.workers)]
         history = fit_steps(
             model,
             distribution.distribute(strategy, options.batch_size, make_dataset),
-            steps,
+            part,
             steps_per_epoch=per_epoch,
             callbacks=[*first, *callbacks],
             quiet=quiet,

@@ -45,18 +45,25 @@ class StatisticsRenewal:
         total_steps: int,
     ):
         self._model = model
-        self._steps = count_batches(batch_size, total_steps, len(data.splits.train))
+        self._batch_size = batch_size
+        self._total_steps = total_steps
+        self._renewal: batch_norm_statistics.StatisticsRenewal | None = None
+        self._trained: list[int] = []
+        self.read_from(data)
+
+    def read_from(self, data: pipeline.TrainingInput) -> None:
+        """Takes other training images from now on."""
+        self._steps = count_batches(
+            self._batch_size, self._total_steps, len(data.splits.train)
+        )
         self._make_dataset = functools.partial(
             pipeline.training_dataset,
             dataclasses.replace(
                 data, augmentation=augmentation_lib.Augmentation(), cache="none"
             ),
-            global_batch_size=batch_size,
+            global_batch_size=self._batch_size,
             total_steps=self._steps,
         )
-        self._batch_size = batch_size
-        self._renewal: batch_norm_statistics.StatisticsRenewal | None = None
-        self._trained: list[int] = []
 
     def renew(self) -> int:
         """Gives the batch norms that train the statistics of the present weights.

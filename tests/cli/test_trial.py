@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
-from adafilter_tf.cli import trial
+from adafilter_tf.cli import dataset, trial, trial_model
 
 FLAGS = [
     "--dataset=digits",
@@ -49,7 +49,7 @@ def test_trial_says_what_the_gates_do(flags):
     assert 0 < metrics["validation_gates"]["tuned_fraction"] < 1
     assert 0 <= metrics["validation_gates"]["moved_fraction"] < 1
     assert abs(metrics["validation_gates"]["class_information"]) < 1
-    by_gates = metrics["test_accuracy_by_gates"]
+    by_gates = metrics["test_accuracy_with_gates"]
     assert by_gates["own"] == metrics["test_accuracy"]
     assert [*by_gates][1:] == [
         "shuffled",
@@ -58,6 +58,70 @@ def test_trial_says_what_the_gates_do(flags):
         "all_tuned",
         "all_frozen",
     ]
+
+
+OWN_COSTS = ("seconds", "train_seconds")
+
+
+def run_fresh(arguments):
+    trial_model._LATEST.clear()
+    return trial.run_trial(arguments, True)
+
+
+@pytest.mark.parametrize(
+    "method",
+    [
+        ["adafilter", "--gate_from=stage3", "--cache_frozen_features"],
+        pytest.param(
+            ["fine_tuning", "--tune_blocks=1", "--cache_frozen_features"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["adafilter", "--gate_noise=0.5", "--optimizer=adamw", "--ema_decay=0.5"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            ["lora", "--layer_decay=0.5", "--accumulation_steps=2"],
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(["spottune", "--label_smoothing=0.1"], marks=pytest.mark.slow),
+        pytest.param(["l2_sp", "--early_stopping_patience=1"], marks=pytest.mark.slow),
+    ],
+    ids=" ".join,
+)
+def test_trial_that_uses_a_program_again_has_the_results_of_a_new_one(flags, method):
+    shared = [*flags, f"--method={method[0]}", *method[1:]]
+    first = [*shared, "--seed=1", "--learning_rate=0.1", "--gate_learning_rate=0.1"]
+    second = [*shared, "--seed=2", "--learning_rate=0.01", "--head_learning_rate=0.3"]
+    run_fresh(first)
+    (program,) = trial_model._LATEST.values()
+    again = trial.run_trial(second, True)
+    assert [*trial_model._LATEST.values()] == [program]
+    expected = run_fresh(second)
+    assert [*trial_model._LATEST.values()] != [program]
+    for name in expected.keys() - {*OWN_COSTS}:
+        assert again[name] == expected[name], name
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["--batch_size=4", "--weight_decay=0.1", "--gate_noise=0.1", "--gate_units=8"],
+)
+def test_other_flags_make_another_program(flags, change):
+    values = trial.parse_flags([*flags, "--method=adafilter"])
+    changed = trial.parse_flags([*flags, "--method=adafilter", change])
+    splits, _ = dataset.load_splits(values, dataset.load_source(values))
+    describe = trial_model._describe_program
+    assert describe(values, splits) == describe(values, splits)
+    assert describe(values, splits) != describe(changed, splits)
+
+
+@pytest.mark.parametrize(
+    "never", ["--method=lp_ft", "--class_weights=balanced", "--weights=random"]
+)
+def test_programs_that_depend_on_the_seed_are_made_for_each_trial(flags, never):
+    assert trial_model._is_reusable(trial.parse_flags(flags))
+    assert not trial_model._is_reusable(trial.parse_flags([*flags, never]))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,11 @@ def test_replaced_gates_by_hand():
         "first": np.array([[1, 0], [1, 1], [0, 0]], np.float16),
         "second": np.array([[0], [1], [1]], np.float16),
     }
-    replaced = gate_interventions.replace_gates(gates)
+    reference = {"first": np.array([[0, 1]]), "second": np.array([[1], [0], [1]])}
+    replaced = gate_interventions.replace_gates(gates, reference)
+    np.testing.assert_array_equal(replaced["mean"]["first"], 3 * [[0, 1]])
+    np.testing.assert_array_equal(replaced["majority"]["second"], 3 * [[1]])
+    replaced = gate_interventions.replace_gates(gates, gates)
     np.testing.assert_allclose(replaced["mean"]["first"], 3 * [[2 / 3, 1 / 3]])
     np.testing.assert_array_equal(replaced["majority"]["first"], 3 * [[1, 0]])
     np.testing.assert_array_equal(replaced["majority"]["second"], 3 * [[1]])
@@ -28,7 +32,8 @@ def test_replaced_gates_by_hand():
 
 def test_shuffled_gates_stay_together_over_the_layers():
     gate = np.arange(20.0)[:, np.newaxis] / 20
-    shuffled = gate_interventions.replace_gates({"a": gate, "b": 1 - gate})["shuffled"]
+    gates = {"a": gate, "b": 1 - gate}
+    shuffled = gate_interventions.replace_gates(gates, gates)["shuffled"]
     assert (shuffled["a"] != gate).any()
     np.testing.assert_array_equal(np.sort(shuffled["a"], axis=0), gate)
     np.testing.assert_allclose(shuffled["a"] + shuffled["b"], 1.0)
@@ -50,9 +55,8 @@ def test_accuracies_are_those_of_networks_with_such_gates(examples):
     outputs = evaluation.create_scorer(model, SPEC, batch_size=4)(examples.paths)
     chosen = tuple(int(label) for label in outputs.logits.argmax(axis=1))
     examples = dataclasses.replace(examples, labels=chosen)
-    effect = gate_interventions.measure_effect(
-        model, examples, outputs.gates, SPEC, batch_size=4
-    )
+    interventions = gate_interventions.GateInterventions(model, SPEC, batch_size=4)
+    effect = interventions.measure_effect(examples, outputs.gates, outputs.gates)
     assert effect["own"] == 1.0
     for policy in ("all_tuned", "all_frozen"):
         forced = adafilter.build(tiny_resnet(), 3, gate_policy=policy)
@@ -69,7 +73,6 @@ def test_accuracies_are_those_of_networks_with_such_gates(examples):
 def test_gates_that_all_images_share_may_be_shuffled(examples):
     model = adafilter.build(tiny_resnet(), 3, gate_policy="all_tuned")
     gates = evaluation.create_scorer(model, SPEC, batch_size=4)(examples.paths).gates
-    effect = gate_interventions.measure_effect(
-        model, examples, gates, SPEC, batch_size=4
-    )
+    interventions = gate_interventions.GateInterventions(model, SPEC, batch_size=4)
+    effect = interventions.measure_effect(examples, gates, gates)
     assert effect["own"] == effect["shuffled"] == effect["all_tuned"]

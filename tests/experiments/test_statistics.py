@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from adafilter_tf.experiments import statistics
@@ -47,3 +48,32 @@ def test_rounding_of_floats_is_no_win():
     method = {"a": [100 * (1 - 0.9), 100 * (1 - 0.7)]}
     reduction = statistics.reduce_error(reference, method)
     assert (reduction.wins, reduction.losses) == (0, 0)
+
+
+def test_interval_within_tasks_counts_the_seeds_of_every_task():
+    # Four tasks of three seeds, each with s = 1: the standard error is
+    # sqrt(4 / 3) / 4 with 4 * 2 degrees of freedom, t(0.975, 8) = 2.306004.
+    groups = [[shift - 1.0, shift, shift + 1.0] for shift in (0.0, 10.0, 20.0, 30.0)]
+    pooled = statistics.pool_means(groups)
+    assert pooled.mean == 15.0
+    assert pooled.high - 15.0 == pytest.approx(2.306004 * (4 / 3) ** 0.5 / 4, abs=1e-5)
+    assert pooled.low + pooled.high == pytest.approx(30.0)
+
+
+def test_interval_within_one_task_is_that_of_its_seeds():
+    values = [1.0, 2.0, 4.0]
+    pooled, alone = statistics.pool_means([values]), statistics.estimate_mean(values)
+    assert (pooled.low, pooled.high) == pytest.approx((alone.low, alone.high))
+
+
+def test_wilcoxon_of_one_sign_is_the_share_of_two_of_all_signs():
+    assert statistics.measure_signs([0.5, 1.0, 1.5, 2.0]) == pytest.approx(2 / 2**4)
+    assert statistics.measure_signs([0.0, 0.0]) is None
+
+
+def test_detectable_difference_is_that_of_power_tables():
+    # 16 pairs find a standardized difference of 0.75 with a power of 0.8.
+    values = np.linspace(-1, 1, 16)
+    values /= np.std(values, ddof=1)
+    assert statistics.find_detectable(values) == pytest.approx(0.75, abs=0.01)
+    assert statistics.find_detectable([3.0]) is None

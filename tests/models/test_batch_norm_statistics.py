@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import layers
+from adafilter_tf.methods import spottune
 from adafilter_tf.models import batch_norm_statistics, gate_io, gating
 from tests.conftest import random_images, tiny_resnet
 
@@ -151,3 +152,39 @@ def test_contexts_of_two_replicas_may_overlap():
     second.__exit__(None, None, None)
     assert layer.momentum == 0.99 and "call" not in vars(layer)
     assert not batch_norm_statistics._INSIDE
+
+
+@pytest.mark.parametrize("make", [norm_alone, gated_norm_alone])
+def test_fixed_batch_norms_train_as_they_infer(make):
+    model = make()
+    norm = model.get_layer("norm")
+    norm.set_weights([np.full(w.shape, 3.0) for w in norm.get_weights()])
+    inputs = [FIRST, FIRST + 1, np.ones_like(FIRST)][: len(model.inputs)]
+    inputs = inputs[0] if len(inputs) == 1 else inputs
+    expected = model(inputs, training=False)
+    with batch_norm_statistics.fixed(model):
+        fixed = model(inputs, training=True)
+    np.testing.assert_array_equal(fixed, expected)
+    for weight in norm.get_weights():
+        np.testing.assert_array_equal(weight, 3.0)
+    # The context is over: the batch counts again, and moves the statistics.
+    assert np.abs(model(inputs, training=True) - expected).max() > 0.1
+    assert any((weight != 3.0).any() for weight in norm.get_weights())
+
+
+def test_batch_norms_of_a_policy_network_adapt_beside_fixed_ones():
+    model = spottune.build(tiny_resnet(), 3)
+    images = random_images(4, 8, 8, 3)
+
+    def read(names):
+        return {n: np.asarray(w).copy() for n, w in weights.items() if names in n}
+
+    weights = {
+        weight.path: weight for weight in model.weights if "moving" in weight.path
+    }
+    before = read("moving")
+    with batch_norm_statistics.fixed(model):
+        model(images, training=True)
+    changed = {n for n, w in read("moving").items() if (w != before[n]).any()}
+    assert changed and all("policy_network" in name for name in changed)
+    assert changed == {name for name in before if "policy_network" in name}

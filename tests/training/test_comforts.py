@@ -214,12 +214,10 @@ def fit(few_digits, folder, resume, callbacks=()):
         ),
         losses.create_loss([1.0] * 9 + [2.0], 0.1),
     )
-    found = training.fit(
-        model,
+    options = training.TrainingOptions(4, 2, 8, log_every=50)
+    found = training.Trainer(model, options, score=score, quiet=True).fit(
         pipeline.TrainingInput(few_digits, SPEC, seed=3),
         plan,
-        score=score,
-        options=training.TrainingOptions(4, 2, 8, log_every=50),
         callbacks=[
             validation.Validation(score, few_digits.validation, None),
             stopper,
@@ -227,7 +225,6 @@ def fit(few_digits, folder, resume, callbacks=()):
         ],
         stopper=stopper,
         resume=resume,
-        quiet=True,
     )
     return model, found
 

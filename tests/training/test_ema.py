@@ -24,16 +24,13 @@ def test_training_without_early_stopping_ends_with_the_average(few_digits):
     """Over two epochs, each a `fit` of its own; the average is computed by hand."""
     model = fine_tuning.build(tiny_resnet(channels=1), 10, tune_blocks="none")
     kernels = Kernels()
-    training.fit(
-        model,
+    options = training.TrainingOptions(2, 2, 8, log_every=50)
+    training.Trainer(model, options, score=None, quiet=True).fit(
         pipeline.TrainingInput(few_digits, ImageSpec(8, 1, 1.0), seed=3),
         training.TrainingPlan(
             stages.train_all(), optimizers.OptimizerOptions(ema_decay=0.75)
         ),
-        score=None,
-        options=training.TrainingOptions(2, 2, 8, log_every=50),
         callbacks=[kernels],
-        quiet=True,
     )
     average, *later = kernels.values
     for kernel in later:

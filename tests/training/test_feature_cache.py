@@ -41,8 +41,9 @@ def train(examples, method, cached, augmentation=None, **hyperparameters):
     log = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: losses.append(logs["loss"])
     )
-    training.fit(
-        model,
+    options = dataclasses.replace(OPTIONS, cache_frozen_features=cached)
+    score = evaluation.create_scorer(model, SPEC, batch_size=4)
+    training.Trainer(model, options, score=score, quiet=True).fit(
         make_input(examples, augmentation, seed=5),
         training.TrainingPlan(
             METHODS[method].stages(),
@@ -50,10 +51,7 @@ def train(examples, method, cached, augmentation=None, **hyperparameters):
                 "sgd", 0.05, 0.05, 0.01, weight_decay=1e-3, warmup_fraction=0.0
             ),
         ),
-        score=evaluation.create_scorer(model, SPEC, batch_size=4),
-        options=dataclasses.replace(OPTIONS, cache_frozen_features=cached),
         callbacks=[log],
-        quiet=True,
     )
     return {weight.path: np.asarray(weight) for weight in model.weights}, losses
 

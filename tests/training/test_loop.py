@@ -55,12 +55,14 @@ def fit(
     model = fine_tuning.build(tiny_resnet(channels=1), 10)
     for layer in batch_norm_statistics.list_training(model):
         layer.momentum = momentum
-    found = training.fit(
+    trainer = training.Trainer(
         model,
+        dataclasses.replace(OPTIONS, **options),
+        score=evaluation.create_scorer(model, SPEC, batch_size=8),
+    )
+    found = trainer.fit(
         pipeline.TrainingInput(few_digits, SPEC, seed=3),
         training.TrainingPlan(parts, OPTIMIZER, finish=finish),
-        score=evaluation.create_scorer(model, SPEC, batch_size=8),
-        options=dataclasses.replace(OPTIONS, **options),
         callbacks=callbacks,
         resume=resume or training.ResumePoint(),
     )
@@ -181,3 +183,28 @@ def test_momentum_is_fitted_for_the_training_alone(few_digits):
     assert seen == 4 * [0.5]
     layers = batch_norm_statistics.list_training(model)
     assert [layer.momentum for layer in layers] == 4 * [0.99]
+
+
+def test_fixed_batch_norms_keep_their_statistics_and_train_their_terms(few_digits):
+    def read(model):
+        return [
+            [np.asarray(x).copy() for x in (y.moving_mean, y.moving_variance, y.gamma)]
+            for y in batch_norm_statistics.list_training(model)
+        ]
+
+    class Start(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            start.extend(read(self.model))
+
+    start = []
+    model, _ = fit(
+        few_digits,
+        parts=stages.train_all(),
+        batch_norm="fixed",
+        callbacks=[Start()],
+    )
+    assert len(start) == 4
+    for before, after in zip(start, read(model), strict=True):
+        np.testing.assert_array_equal(after[0], before[0])
+        np.testing.assert_array_equal(after[1], before[1])
+        assert np.abs(after[2] - before[2]).max() > 1e-4

@@ -56,16 +56,12 @@ def measure(arguments: list[str], *, randomize: bool = False) -> dict[str, float
     score = evaluation.create_scorer(model, data.spec, batch_size=values.batch_size)
     options = settings.training_options(values, len(splits.train))
     clock = stopwatch.Stopwatch()
-    found = training.fit(
-        model,
+    found = training.Trainer(model, options, score=score, quiet=True).fit(
         data,
         training_settings.make_plan(
             values, values.method, tf.distribute.get_strategy(), splits.train
         ),
-        score=score,
-        options=options,
         callbacks=[clock],
-        quiet=True,
     )
     result = {
         "training_mode": found["last_epoch_accuracy"],

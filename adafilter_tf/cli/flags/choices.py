@@ -71,6 +71,8 @@ SPLITS = ("train", "validation", "test")
 ADDONS = ("rotate", "translate", "cutout", "sharpness", "equalize", "hsv")
 # optim.optimizers.OPTIMIZERS
 OPTIMIZERS = ("sgd", "adamw")
+# training.plan.BATCH_NORMS
+BATCH_NORMS = ("adapt", "fixed")
 # optim.losses.CLASS_WEIGHTS
 CLASS_WEIGHTS = ("none", "balanced")
 # training.callbacks.early_stopping.MONITORS

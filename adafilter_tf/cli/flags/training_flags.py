@@ -102,6 +102,14 @@ def _define_optimizer(kinds: Definer) -> None:
         "large, except for batch norms.",
         lower_bound=1,
     )
+    kinds.enum(
+        "batch_norm",
+        "adapt",
+        choices.BATCH_NORMS,
+        "Statistics of the backbone's batch norms that train: they adapt to the "
+        "training images, or are fixed at the pre-trained ones, while gamma and beta "
+        "train.",
+    )
     kinds.boolean(
         "renew_batch_norm_statistics",
         True,

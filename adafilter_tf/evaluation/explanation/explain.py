@@ -162,11 +162,12 @@ def _measure_effect(
     model, examples, outputs, spec, batch_size
 ) -> dict[str, dict[str, float]]:
     """Returns the accuracy under other gates, and that of own gates minus it."""
-    replaced = gate_interventions.replace_gates(outputs.gates)
+    replaced = gate_interventions.replace_gates(outputs.gates, outputs.gates)
     logging.info("Measuring the accuracy under %d gate interventions.", len(replaced))
-    answers = gate_interventions.predict_classes(
-        model, examples.paths, replaced, spec, batch_size=batch_size
+    interventions = gate_interventions.GateInterventions(
+        model, spec, batch_size=batch_size
     )
+    answers = interventions.predict_classes(examples.paths, replaced)
     labels = np.asarray(examples.labels)
     own = outputs.logits.argmax(axis=1) == labels
     return {

@@ -13,6 +13,7 @@ from adafilter_tf.models.backbones import adaptation
 from adafilter_tf.optim import losses, optimizers
 from adafilter_tf.prediction import writers
 from adafilter_tf.runs import run_export
+from adafilter_tf.training import plan
 from adafilter_tf.training.callbacks import early_stopping
 
 
@@ -20,6 +21,7 @@ def test_tables_are_those_of_their_modules():
     assert {name: of for name, of in vars(choices).items() if name.isupper()} == {
         "ADDONS": tuple(addons.OPERATIONS),
         "BACKBONES": tuple(backbones.BACKBONES),
+        "BATCH_NORMS": plan.BATCH_NORMS,
         "CACHES": pipeline.CACHES,
         "CLASS_WEIGHTS": losses.CLASS_WEIGHTS,
         "DISTRIBUTIONS": distribution.DISTRIBUTIONS,

@@ -18,10 +18,9 @@ import adafilter_tf.cli.startup  # noqa: F401  # isort: skip - before TensorFlow
 import keras
 import tensorflow as tf
 
-from adafilter_tf import evaluation
+from adafilter_tf import evaluation, training
 from adafilter_tf.cli import dataset, settings, training_settings, trial
 from adafilter_tf.data import pipeline
-from adafilter_tf.training import loop
 from adafilter_tf.training.callbacks import validation
 from adafilter_tf.training.tensorboard import (
     evaluation_images,
@@ -98,7 +97,7 @@ def main(folder: str) -> None:
     plan = training_settings.make_plan(
         values, values.method, tf.distribute.get_strategy(), splits.train
     )
-    loop.compile_stage(model, plan, steps=1000, start_step=0)
+    training.compile_stage(model, plan, steps=1000, start_step=0)
     validate = validation.Validation(
         score, splits.validation, f"{folder}/start_gates.npz"
     )
