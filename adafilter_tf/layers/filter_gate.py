@@ -5,6 +5,7 @@ from keras import ops
 
 GATE_POLICIES = ("learned", "soft", "random", "all_tuned", "all_frozen")
 LEARNED_POLICIES = ("learned", "soft")
+INFERENCE_GATES = ("own", "mean", "majority", "auto")
 
 
 def hard_gate(probabilities):
@@ -63,9 +64,14 @@ class FilterGate(keras.layers.Layer):
             gate that does not depend on the image costs nothing at inference, see
             docs/folding.md.
         seed: Seed of the samples; None takes one from Keras' global seed.
+        inference: Which gates an image has at inference, once `settle` has set them:
+            "own" are the image's, always. With "mean", "majority" or "auto" the layer
+            has a place for constant ones, which stand for all images. Ours: see
+            `models.settled_gates`.
 
     Raises:
-        ValueError: When the policy is unknown or the noise is not a fraction.
+        ValueError: When the policy or the inference is unknown or the noise is not a
+            fraction.
 
     Example:
         >>> gate = FilterGate("learned")
@@ -80,6 +86,7 @@ class FilterGate(keras.layers.Layer):
         tuned_penalty=0.0,
         dependence_penalty=0.0,
         seed=None,
+        inference="own",
         **kwargs,
     ):
         # Half precision would move the threshold.
@@ -92,6 +99,12 @@ class FilterGate(keras.layers.Layer):
             )
         if not 0.0 <= noise <= 1.0:
             raise ValueError(f"Received noise={noise}; allowed is 0 to 1.")
+        if inference not in INFERENCE_GATES:
+            raise ValueError(
+                f"Received inference={inference!r}; allowed are "
+                f"{', '.join(INFERENCE_GATES)}."
+            )
+        self.inference = inference
         self.policy = policy
         self.noise = noise
         self.tuned_penalty = tuned_penalty
@@ -100,9 +113,40 @@ class FilterGate(keras.layers.Layer):
         if policy == "random" or (policy in LEARNED_POLICIES and noise):
             self.seed_generator = keras.random.SeedGenerator(seed)
 
+    def build(self, probabilities_shape):
+        """Creates the place of settled gates, if the layer may have them."""
+        if self.inference != "own":
+            options = {"initializer": "zeros", "trainable": False, "autocast": False}
+            shape = (probabilities_shape[-1],)
+            self.settled = self.add_weight(name="settled", shape=shape, **options)
+            self.is_settled = self.add_weight(name="is_settled", shape=(), **options)
+
+    def settle(self, gates=None) -> None:
+        """Gives all images the same gates at inference; None gives them their own.
+
+        Args:
+            gates: [N] in 0..1.
+
+        Raises:
+            ValueError: The layer has `inference="own"`.
+        """
+        if self.inference == "own":
+            raise ValueError(f"{self.name} has the gates of each image alone.")
+        self.is_settled.assign(0.0 if gates is None else 1.0)
+        if gates is not None:
+            self.settled.assign(gates)
+
+    def read_settled(self):
+        """Returns the gates [N] that all images have at inference, None without."""
+        if self.inference == "own" or not float(self.is_settled):
+            return None
+        return ops.convert_to_numpy(self.settled)
+
     def call(self, probabilities, training=None):
         """Returns the gates [B, N]."""
         gates = self._choose(probabilities, training)
+        if self.inference != "own" and not training:
+            gates = ops.where(self.is_settled > 0, self.settled + 0 * gates, gates)
         if training and self.tuned_penalty:
             self.add_loss(self.tuned_penalty * ops.mean(gates))
         if training and self.dependence_penalty:
@@ -145,4 +189,5 @@ class FilterGate(keras.layers.Layer):
             "tuned_penalty": self.tuned_penalty,
             "dependence_penalty": self.dependence_penalty,
             "seed": self.seed,
+            "inference": self.inference,
         }

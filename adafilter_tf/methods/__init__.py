@@ -3,7 +3,7 @@
 A method's `build(backbone, num_classes, *, <hyper-parameters>)` returns an uncompiled
 `keras.Model` from pixels to logits. A method that trains in several stages has
 `stages(*, <hyper-parameters>)` too, and one that changes the weights after training has
-`finish(model, stage_ends, measure, renew)`; see `Method`. Each hyper-parameter is the
+`finish(model, ending)`; see `Method`. Each hyper-parameter is the
 command line's flag of the same name. Training, evaluation and export never ask which
 method built a model.
 """
@@ -36,12 +36,9 @@ class Method:
     Attributes:
         build: (backbone, num_classes, *, hyper-parameters) to an uncompiled model.
         stages: (*, hyper-parameters) to the stages of its training.
-        finish: (model, stage_ends, measure, renew) to further metrics; called after
-            training.
-            `stage_ends` has `model.get_weights()` at the end of each stage but the
-            last, `measure()` gives the validation metrics of the present weights,
-            `renew()` re-estimates their batch norm statistics, and the weights that it
-            leaves are the result. None changes nothing.
+        finish: (model, ending) to further metrics; called after training with a
+            `stages.Ending`. The weights that it leaves are the result. None changes
+            nothing.
         options: The dataclass whose fields are the hyper-parameters of `build`; None
             where they are its keyword-only arguments.
 
@@ -67,7 +64,9 @@ class Method:
 
 
 METHODS = {
-    "adafilter": Method(adafilter.build, options=gate_options.GateOptions),
+    "adafilter": Method(
+        adafilter.build, finish=adafilter.finish, options=gate_options.GateOptions
+    ),
     "bn_only": Method(bn_only.build),
     "bss": Method(bss.build),
     "fine_tuning": Method(fine_tuning.build),

@@ -2,7 +2,8 @@
 
 import keras
 
-from adafilter_tf.models import classifier, gate_options, gating
+from adafilter_tf.models import classifier, gate_options, gating, settled_gates
+from adafilter_tf.optim import stages
 
 
 def build(
@@ -33,3 +34,16 @@ def build(
     """
     gated = gating.add_gates(backbone, options, **changes)
     return classifier.add_head(gated, num_classes)
+
+
+def finish(model: keras.Model, ending: stages.Ending) -> dict:
+    """Chooses the gates of inference; see `settled_gates.settle_best`.
+
+    Returns:
+        `inference_gates`, the name of the choice; nothing where they are each image's
+        own, as the paper's.
+    """
+    chosen = settled_gates.settle_best(
+        model, ending.list_training_gates, ending.measure
+    )
+    return {} if chosen is None else {"inference_gates": chosen}

@@ -1,10 +1,9 @@
 """Interpolation of fine-tuned weights (Wortsman et al., 2022, arXiv 2109.01903)."""
 
-from collections.abc import Callable, Sequence
-
 import keras
 
 from adafilter_tf.methods import lp_ft
+from adafilter_tf.optim import stages as stages_lib
 
 # Trained as LP-FT: the end of its probe is a classifier on the pre-trained network, as
 # the paper's zero-shot classifier is, from which to interpolate.
@@ -15,12 +14,7 @@ stages = lp_ft.stages
 ALPHAS = tuple(tenth / 10 for tenth in range(11))
 
 
-def finish(
-    model: keras.Model,
-    stage_ends: Sequence[list],
-    measure: Callable[[], dict],
-    renew: Callable[[], object],
-) -> dict:
+def finish(model: keras.Model, ending: stages_lib.Ending) -> dict:
     """Sets the weights to (1 - alpha) * probed + alpha * tuned.
 
     Moving statistics are interpolated and then renewed: no interpolation of statistics
@@ -29,9 +23,7 @@ def finish(
 
     Args:
         model: Its weights are the tuned ones.
-        stage_ends: One list of weights, those at the end of the probe.
-        measure: Returns "accuracy" and "loss" of the validation images.
-        renew: Re-estimates the batch norm statistics of the present weights.
+        ending: With one list of weights, those at the end of the probe.
 
     Returns:
         `alpha`, one of `ALPHAS`: that of the highest validation accuracy, among equals
@@ -44,18 +36,18 @@ def finish(
         >>> def measure():  # best half-way
         ...     distance = abs(float(model.get_weights()[0][0, 0]) - 0.5)
         ...     return {"accuracy": -distance, "loss": 0.0}
-        >>> finish(model, [probed], measure, renew=lambda: None)
+        >>> finish(model, stages_lib.Ending([probed], measure))
         {'alpha': 0.5}
     """
-    (probed,) = stage_ends
+    (probed,) = ending.stage_ends
     tuned = model.get_weights()
     scores = {}
     for alpha in ALPHAS:
-        _set(model, probed, tuned, alpha, renew)
-        metrics = measure()
+        _set(model, probed, tuned, alpha, ending.renew)
+        metrics = ending.measure()
         scores[alpha] = (metrics["accuracy"], -metrics["loss"])
     best = max(ALPHAS, key=lambda alpha: scores[alpha])
-    _set(model, probed, tuned, best, renew)
+    _set(model, probed, tuned, best, ending.renew)
     return {"alpha": best}
 
 

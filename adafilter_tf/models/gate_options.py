@@ -43,6 +43,9 @@ class GateOptions:
             of the gates over images and over all filters of the network.
         dependence_penalty: Added to the loss, times how much the gates of a batch
             differ between its images, see `layers.FilterGate`.
+        inference_gates: Which gates an image has after training: its "own", as the
+            paper does; those of the training images for all, as "mean" or "majority";
+            or "auto", the best on validation images, see `settled_gates.settle_best`.
 
     Raises:
         UsageError: When a value is not allowed, or has no effect beside another.
@@ -109,6 +112,14 @@ class GateOptions:
         "added to the loss, times how much the gates of a batch differ between its "
         "images; fewer such filters make the exported network cheaper.",
         lower_bound=0.0,
+    )
+
+    inference_gates: str = _option(
+        "own",
+        "after training: own are each image's, as the paper's; mean and majority are "
+        "those of the training images, for all images, so that the export is a plain "
+        "network; auto takes what is best on the validation images.",
+        choices=("own", "mean", "majority", "auto"),
     )
 
     def __post_init__(self):

@@ -155,6 +155,7 @@ class _Walk:
             self._options.gate_noise,
             tuned_penalty=self._options.tuned_penalty * fraction,
             dependence_penalty=self._options.dependence_penalty * fraction,
+            inference=self._options.inference_gates,
             name=f"{name}_gate",
         )(probabilities)
 

@@ -1,7 +1,7 @@
 """The stages of a training: which layers train in which fraction of the steps."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 
@@ -21,6 +21,29 @@ class Stage:
     name: str
     fraction: float
     begin: Callable[[keras.Model], None]
+
+
+def _do_nothing() -> None:
+    pass
+
+
+@dataclasses.dataclass(frozen=True)
+class Ending:
+    """What a method may use to finish the weights of a trained model.
+
+    Attributes:
+        stage_ends: `model.get_weights()` at the end of each stage but the last.
+        measure: Returns "accuracy" and "loss" of the validation images under the
+            present weights.
+        renew: Re-estimates the batch norm statistics of the present weights.
+        list_training_gates: Returns the gates of the training images, layer name to
+            [n, N]; empty for a model without gates.
+    """
+
+    stage_ends: Sequence[list]
+    measure: Callable[[], dict]
+    renew: Callable[[], object] = _do_nothing
+    list_training_gates: Callable[[], dict] = dict
 
 
 def train_all() -> tuple[Stage, ...]:

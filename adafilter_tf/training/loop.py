@@ -204,16 +204,26 @@ class Trainer:
     def _finish(self, data, plan: TrainingPlan, ends) -> dict:
         if plan.finish is None:
             return {}
-        held_out, score = data.splits.validation, self._score
+        train, validation, score = (
+            data.splits.train,
+            data.splits.validation,
+            self._score,
+        )
         if score is None:
             raise ValueError("A method that finishes the weights needs `score`.")
 
         def measure() -> dict:
-            logits = score(held_out.paths).logits
-            return evaluation.compute_metrics(logits, held_out.labels)
+            logits = score(validation.paths).logits
+            return evaluation.compute_metrics(logits, validation.labels)
 
-        renew = self._renewal.renew if self._renewal else lambda: None
-        return plan.finish(self._model, ends, measure, renew)
+        ending = stages.Ending(
+            ends,
+            measure,
+            list_training_gates=lambda: score(train.paths).gates,
+        )
+        if self._renewal:
+            ending = dataclasses.replace(ending, renew=self._renewal.renew)
+        return plan.finish(self._model, ending)
 
 
 def create_renewal(

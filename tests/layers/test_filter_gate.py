@@ -162,3 +162,32 @@ def test_gates_stay_float32_under_mixed_precision():
 def test_unknown_policy_is_named_with_the_allowed_ones():
     with pytest.raises(ValueError, match="Received gate policy 'some'; allowed are"):
         layers.FilterGate("some")
+
+
+@pytest.mark.parametrize("policy", ["learned", "soft", "random"])
+def test_settled_gates_stand_for_all_images_at_inference_alone(policy):
+    probabilities = np.array([[0.1, 0.9], [0.8, 0.3]], "float32")
+    gate = layers.FilterGate(policy, inference="auto")
+    own = np.asarray(gate(probabilities))
+    trained = np.asarray(gate(probabilities, training=True))
+    gate.settle([0.25, 1.0])
+    np.testing.assert_array_equal(gate(probabilities), 2 * [[0.25, 1.0]])
+    np.testing.assert_array_equal(gate.read_settled(), [0.25, 1.0])
+    if policy != "random":  # it is sampled anew
+        np.testing.assert_array_equal(gate(probabilities, training=True), trained)
+    gate.settle(None)
+    np.testing.assert_array_equal(gate(probabilities), own)
+    assert gate.read_settled() is None
+
+
+def test_gates_of_each_image_cannot_be_settled():
+    gate = layers.FilterGate("learned")
+    gate.build((None, 2))
+    assert not gate.weights and gate.read_settled() is None
+    with pytest.raises(ValueError, match="the gates of each image alone"):
+        gate.settle([0.0, 1.0])
+
+
+def test_unknown_inference_is_refused():
+    with pytest.raises(ValueError, match="inference='median'.*own, mean"):
+        layers.FilterGate("learned", inference="median")

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf.methods import wise_ft
+from adafilter_tf.optim.stages import Ending
 from tests.conftest import compile_sgd, random_images, tiny_resnet, train
 
 
@@ -22,7 +23,7 @@ def test_weights_are_a_fraction_of_the_way_from_probed_to_tuned(model):
     def measure():
         return {"accuracy": -abs(float(model.get_weights()[0][0, 0]) - 3), "loss": 1}
 
-    assert wise_ft.finish(model, [PROBED], measure, list) == {"alpha": 0.3}
+    assert wise_ft.finish(model, Ending([PROBED], measure)) == {"alpha": 0.3}
     kernel, bias = model.get_weights()
     np.testing.assert_allclose(kernel, 3.0, rtol=1e-6)
     np.testing.assert_allclose(bias, 13.0, rtol=1e-6)
@@ -32,7 +33,7 @@ def test_lower_loss_decides_between_equal_accuracies(model):
     def measure():
         return {"accuracy": 0.5, "loss": abs(float(model.get_weights()[1][0]) - 18)}
 
-    assert wise_ft.finish(model, [PROBED], measure, list) == {"alpha": 0.8}
+    assert wise_ft.finish(model, Ending([PROBED], measure)) == {"alpha": 0.8}
 
 
 def test_integers_are_kept():
@@ -49,7 +50,7 @@ def test_integers_are_kept():
         return {"accuracy": float(len(seen) == 4), "loss": 1.0}
 
     probed = [np.ones_like(value) for value in tuned]
-    assert wise_ft.finish(model, [probed], measure, list) == {"alpha": 0.3}
+    assert wise_ft.finish(model, Ending([probed], measure)) == {"alpha": 0.3}
     assert (seen, int(count)) == (11 * [6], 6)
 
 
@@ -70,7 +71,7 @@ def test_ends_of_the_way_are_the_probed_and_the_tuned_network(alpha):
         probed = np.array_equal(model(images), logits[0])
         return {"accuracy": float(tuned if alpha else probed), "loss": 1.0}
 
-    found = wise_ft.finish(model, ends[:1], measure, list)
+    found = wise_ft.finish(model, Ending(ends[:1], measure))
     assert found == {"alpha": alpha}
     assert np.array_equal(model(images), logits[int(alpha)])
 
@@ -83,6 +84,6 @@ def test_statistics_are_renewed_before_each_measurement_but_the_probe(model):
         calls.append(round(float(model.get_weights()[0][0, 0])))
         return {"accuracy": 0.5, "loss": abs(calls[-1] - 2)}
 
-    wise_ft.finish(model, [PROBED], measure, lambda: calls.append("renew"))
+    wise_ft.finish(model, Ending([PROBED], measure, lambda: calls.append("renew")))
     assert calls[:5] == [0, "renew", 1, "renew", 2]
     assert calls[-1] == "renew"

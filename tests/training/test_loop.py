@@ -93,10 +93,10 @@ def test_stages_train_what_they_say_and_steps_go_on(few_digits):
 def test_finish_sees_the_ends_of_the_stages_and_leaves_its_weights(few_digits):
     seen = {}
 
-    def finish(model, stage_ends, measure, renew):
-        seen["ends"], seen["tuned"] = stage_ends, model.get_weights()
-        seen["metrics"] = measure()
-        model.set_weights(stage_ends[0])
+    def finish(model, ending):
+        seen["ends"], seen["tuned"] = ending.stage_ends, model.get_weights()
+        seen["metrics"] = ending.measure()
+        model.set_weights(ending.stage_ends[0])
         return {"share": 0.0}
 
     model, found = fit(few_digits, finish=finish)
@@ -127,8 +127,8 @@ def fit_with_ends(few_digits, **options):
     """Returns the weights at the end, and those at the end of the first stage."""
     ends = []
 
-    def finish(model, stage_ends, measure, renew):
-        ends.append(stage_ends[0])
+    def finish(model, ending):
+        ends.append(ending.stage_ends[0])
         return {}
 
     model, _ = fit(few_digits, finish=finish, **options)

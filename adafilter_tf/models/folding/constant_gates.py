@@ -17,10 +17,11 @@ _MARGIN = 1e-3
 def find_constants(model: keras.Model) -> dict:
     """Returns the gates that no image can change, at inference.
 
-    Gates that a policy forces; and learned ones whose bias outweighs everything that
-    the gate network's state can add. The state is `h = o * tanh(c)`, and each step adds
-    at most 1 to the size of `c`, so `|h| < tanh(step + 1)` and a logit differs from its
-    bias by at most `tanh(step + 1) * sum |Q|`.
+    Gates that a policy forces, and those that were settled for all images; and learned
+    ones whose bias outweighs everything that the gate network's state can add. The
+    state is `h = o * tanh(c)`, and each step adds at most 1 to the size of `c`, so
+    `|h| < tanh(step + 1)` and a logit differs from its bias by at most
+    `tanh(step + 1) * sum |Q|`.
 
     Args:
         model: With gates or block choices, see `choices.list_gates`; or without.
@@ -85,6 +86,9 @@ def _unknown(count: int):
 
 def _find_in_layer(network, step: int, gate: layers.FilterGate):
     count = network.filters[step]
+    settled = gate.read_settled()
+    if settled is not None:
+        return settled.astype("float32")
     if gate.policy in _FORCED or gate.noise == 1.0:
         constants = _unknown(count)
         constants[:] = _FORCED.get(gate.policy, 0.5)
