@@ -19,10 +19,11 @@ Or the parts of it, in a training of one's own:
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss)
 
-All but `fit`, `load_run` and `Run`, which need TensorFlow, runs on every backend of
-Keras. A name is imported when it is used, so that `import adafilter_tf` alone imports
-no Keras. It is enough for `keras.models.load_model`: the layers and the optimizer are
-registered as soon as Keras is imported, before or after this package.
+All but `fit`, `load_run`, `Run` and `compare_runs`, which need TensorFlow, runs on
+every backend of Keras. A name is imported when it is used, so that `import
+adafilter_tf` alone imports no Keras. It is enough for `keras.models.load_model`: the
+layers and the optimizer are registered as soon as Keras is imported, before or after
+this package.
 """
 
 import importlib
@@ -32,7 +33,7 @@ from adafilter_tf import _moved, _registration
 
 if typing.TYPE_CHECKING:
     from adafilter_tf import layers, methods
-    from adafilter_tf.api import Run, fit, load_run
+    from adafilter_tf.api import Run, compare_runs, fit, load_run
     from adafilter_tf.methods import METHODS
     from adafilter_tf.models.classifier import add_head
     from adafilter_tf.models.gate_io import force_gates, list_gates
@@ -51,6 +52,7 @@ _MODULES = {
     "add_head": "adafilter_tf.models.classifier",
     "add_routing": "adafilter_tf.models.routing",
     "assign_blocks": "adafilter_tf.models.graph",
+    "compare_runs": "adafilter_tf.api",
     "create_optimizer": "adafilter_tf.optim.optimizers",
     "fit": "adafilter_tf.api",
     "force_gates": "adafilter_tf.models.gate_io",
@@ -67,6 +69,7 @@ __all__ = [
     "add_head",
     "add_routing",
     "assign_blocks",
+    "compare_runs",
     "create_optimizer",
     "fit",
     "force_gates",

@@ -9,6 +9,15 @@ from adafilter_tf import errors
 from adafilter_tf.cli import flagfile
 from adafilter_tf.cli.flags import choices, tensorboard_flags
 
+# Of a comparison that trains.
+_TRAINED_COMPARISON = (
+    "task",
+    "row",
+    "seeds",
+    "search_seeds",
+    "workers",
+    "prepare_command",
+)
 # Flags that one mode or two read.
 _MODES_OF = {
     **dict.fromkeys(
@@ -21,10 +30,7 @@ _MODES_OF = {
     ),
     **dict.fromkeys(("search", "search_method", "search_trials"), ("search",)),
     "finder_steps": ("find_learning_rate",),
-    **dict.fromkeys(
-        ("task", "row", "seeds", "search_seeds", "workers", "prepare_command"),
-        ("compare",),
-    ),
+    **dict.fromkeys(("runs", *_TRAINED_COMPARISON), ("compare",)),
 }
 # What a training in memory does not do: it leaves no checkpoint and no export.
 _RUN_ALONE = (
@@ -41,6 +47,7 @@ _RUN_ALONE = (
     "max_rollbacks",
     "on_non_finite",
     "profile_steps",
+    "report",
     "top_k",
 )
 _WITHOUT_EFFECT = {
@@ -74,7 +81,8 @@ def check_flags(values: flags.FlagValues) -> None:
             f"Received --dry_run with --mode={values.mode}; it tries out a training. "
             "Remove one of the two."
         )
-    if not values.output_dir and not values.dry_run:
+    compares_runs = values.mode == "compare" and values.runs
+    if not values.output_dir and not values.dry_run and not compares_runs:
         raise errors.UsageError("--output_dir is missing: the run's directory.")
     check_backbone(values)
     for name in values.export_formats:
@@ -89,6 +97,12 @@ def check_flags(values: flags.FlagValues) -> None:
             raise errors.UsageError(
                 f"--{name} has no effect in --mode={values.mode}; it belongs to "
                 f"--mode={' and --mode='.join(modes)}. Remove it."
+            )
+    for name in _TRAINED_COMPARISON if values.runs else ():
+        if _is_given(values, name):
+            raise errors.UsageError(
+                f"Received --{name} with --runs, which compares finished runs and "
+                "trains none; remove one of the two."
             )
     if values.mode != "compare":
         flagfile.check_unused(values)

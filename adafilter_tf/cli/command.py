@@ -52,7 +52,9 @@ COMMANDS = {
         "explain", ("output_dir", "evaluate_on"), "shows what the gates chose"
     ),
     "export": Command("export", ("output_dir",), "writes the next SavedModel"),
-    "compare": Command("compare", (), "compares methods over tasks and seeds", 0),
+    "compare": Command(
+        "compare", ("runs",), "compares runs, or methods over tasks and seeds", 0
+    ),
     "search": Command(
         "search", ("dataset",), "tunes hyper-parameters", 0, suffix="_search"
     ),
@@ -69,7 +71,10 @@ _METAVARS = {
     "output_dir": "RUN",
     "evaluate_on": "DATA",
     "images": "IMAGE",
+    "runs": "RUN",
 }
+# The last word of a command, of which there may be several.
+_LISTS = ("images", "runs")
 _COMPLETION = "completion"
 _BASH = """\
 _adafilter() {{
@@ -135,7 +140,7 @@ def describe_commands() -> str:
 def _describe_words(command: Command) -> str:
     parts = []
     for place, name in enumerate(command.words):
-        word = _METAVARS[name] + "..." * (name == "images")
+        word = _METAVARS[name] + "..." * (name in _LISTS)
         parts.append(word if place < command.required else f"[{word}]")
     return " ".join(parts)
 
@@ -157,7 +162,7 @@ def _take_words(
     """Gives flags the values of the words that stand for them."""
     values["mode"].parse(command.mode)
     names = list(command.words)
-    many = "images" in names
+    many = not {*names}.isdisjoint(_LISTS)
     if len(words) > len(names) and not many:
         raise errors.UsageError(
             f"Received {words[len(names)][:200]!r}, an unexpected argument; the "
@@ -168,7 +173,7 @@ def _take_words(
             raise errors.UsageError(
                 f"Received {word[:200]!r} and --{name}; give one of the two."
             )
-        if name == "images":
+        if name in _LISTS:
             # A list's own form has no comma within a name.
             values[name].parse(list(words[len(names) - 1 :]))
         else:

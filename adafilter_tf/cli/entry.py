@@ -97,4 +97,6 @@ def run_mode(values: flags.FlagValues) -> None:
     if values.mode == "train":
         settings.resolve_defaults(values)
     name = "dry_run" if values.dry_run else values.mode
+    if values.mode == "compare" and values.runs:
+        name = "compare_runs"
     importlib.import_module(f"adafilter_tf.cli.modes.{name}").run(values)

@@ -44,6 +44,7 @@ def summarize(
     lines += [
         f"Metrics      {folder.metrics}",
         f"Curves       {folder.results_picture}",
+        *([f"Page         {folder.report}"] if folder.report.exists() else []),
         # The parent: TensorBoard then shows each run by its name.
         f"TensorBoard  tensorboard --logdir={_log_dir(folder)}",
         *(_describe_export(name, text) for name, text in exports.items()),

@@ -3,9 +3,11 @@
 from adafilter_tf.prediction.predict import (
     Prediction,
     predict_paths,
+    rank_classes,
 )
 
 __all__ = [
     "Prediction",
     "predict_paths",
+    "rank_classes",
 ]

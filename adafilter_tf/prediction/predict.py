@@ -28,12 +28,14 @@ class Prediction:
             an image that could not be read.
         probabilities: Their probabilities; NaN for an image that could not be read.
         error: Why the image could not be read; None if it was.
+        label: The class that the image is labelled with; None where that is not known.
     """
 
     path: str
     classes: tuple[str, ...]
     probabilities: tuple[float, ...]
     error: str | None = None
+    label: str | None = None
 
 
 def predict_paths(
@@ -75,7 +77,35 @@ def predict_paths(
             if isinstance(content, str):
                 yield Prediction(path, ("",) * top_k, (math.nan,) * top_k, content)
             else:
-                yield _prediction(path, scores, class_names, top_k)
+                yield rank_classes(path, scores, class_names, top_k)
+
+
+def rank_classes(
+    path: str, logits: np.ndarray, class_names: Sequence[str], top_k: int
+) -> Prediction:
+    """Returns the most probable classes of an image.
+
+    Args:
+        path: Of the image.
+        logits: [K].
+        class_names: K names.
+        top_k: How many classes, at most K.
+
+    Raises:
+        RunError: A logit is not finite; the image is named.
+    """
+    if not np.all(np.isfinite(logits)):
+        raise errors.RunError(
+            f"The model has non-finite logits (NaN or Inf) for {path}. Its "
+            "weights are damaged: train again or use a checkpoint."
+        )
+    probabilities = special.softmax(logits.astype(np.float64))
+    order = np.argsort(-logits, kind="stable")[:top_k]
+    return Prediction(
+        path,
+        tuple(class_names[k] for k in order),
+        tuple(float(probabilities[k]) for k in order),
+    )
 
 
 def _reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
@@ -111,20 +141,3 @@ def _read_ahead(
                 yield batch, [content.result() for content in contents]
         for batch, contents in started:
             yield batch, [content.result() for content in contents]
-
-
-def _prediction(
-    path: str, logits: np.ndarray, class_names: Sequence[str], top_k: int
-) -> Prediction:
-    if not np.all(np.isfinite(logits)):
-        raise errors.RunError(
-            f"The model has non-finite logits (NaN or Inf) for {path}. Its "
-            "weights are damaged: train again or use a checkpoint."
-        )
-    probabilities = special.softmax(logits.astype(np.float64))
-    order = np.argsort(-logits, kind="stable")[:top_k]
-    return Prediction(
-        path,
-        tuple(class_names[k] for k in order),
-        tuple(float(probabilities[k]) for k in order),
-    )

@@ -72,6 +72,7 @@ def write_csv(rows: Iterable[Prediction], file: TextIO) -> tuple[int, int]:
 
     The columns: `path,class,probability,class_2,probability_2,...,error`, where the
     first class is the most probable one. Broken images have only `path` and `error`.
+    Where images have labels, `label` follows `path`.
     Text that a spreadsheet would run as a formula has a leading apostrophe, see
     `text.protect_cell`; `read_csv` removes it.
     """
@@ -190,28 +191,30 @@ class _CsvWriter:
         self._has_header = False
 
     def write(self, row: Prediction) -> None:
-        self._write_header(len(row.classes))
+        labels = [] if row.label is None else [row.label]
+        self._write_header(len(row.classes), ["label"] * len(labels))
         scores = ["" if math.isnan(p) else f"{p:.6g}" for p in row.probabilities]
         classes = map(text.protect_cell, row.classes)
         pairs = zip(classes, scores, strict=True)
         self._writer.writerow(
             [
                 text.protect_cell(row.path),
+                *map(text.protect_cell, labels),
                 *(cell for pair in pairs for cell in pair),
                 text.protect_cell(row.error or ""),
             ]
         )
 
     def close(self) -> None:
-        self._write_header(1)
+        self._write_header(1, [])
 
-    def _write_header(self, num_classes: int) -> None:
+    def _write_header(self, num_classes: int, labels: list[str]) -> None:
         if self._has_header:
             return
         self._has_header = True
         numbers = range(2, num_classes + 1)
         more = [cell for k in numbers for cell in (f"class_{k}", f"probability_{k}")]
-        self._writer.writerow(["path", "class", "probability", *more, "error"])
+        self._writer.writerow(["path", *labels, "class", "probability", *more, "error"])
 
 
 class _JsonLinesWriter:

@@ -102,6 +102,16 @@ class RunDir:
         return self.root / "errors.png"
 
     @property
+    def test_predictions(self) -> pathlib.Path:
+        """What the model answers for each test image."""
+        return self.root / "test_predictions.csv"
+
+    @property
+    def report(self) -> pathlib.Path:
+        """The page on the test images; its numbers lie beside it as JSON."""
+        return self.root / "report.html"
+
+    @property
     def card(self) -> pathlib.Path:
         """What the model is for, and how it was made and measured."""
         return self.root / "MODEL_CARD.md"
@@ -140,6 +150,10 @@ class RunDir:
         """Returns what is wrong with a file that `record` knows, None if nothing is."""
         sums = checksums.read(self.root / checksums.FILE_NAME)
         return checksums.find_fault(self.root, sums, [name])
+
+    def is_recorded(self, name: str) -> bool:
+        """Returns whether a file was recorded, which may be gone by now."""
+        return name in checksums.read(self.root / checksums.FILE_NAME)
 
     def record(self, name: str) -> None:
         """Records the SHA-256 of a file of the run in `SHA256SUMS`."""

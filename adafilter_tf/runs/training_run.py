@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import signal
+import time
 from collections.abc import Callable
 
 import keras
@@ -20,6 +21,7 @@ from adafilter_tf.runs import (
     run_dir,
     run_options,
     run_pictures,
+    run_predictions,
 )
 from adafilter_tf.training import checkpointing, statistics_renewal
 from adafilter_tf.training.callbacks import stopwatch, validation
@@ -46,7 +48,7 @@ def train(
     options: run_options.RunOptions,
     report: dict,
     workers: workers_lib.Workers = workers_lib.ALONE,
-) -> dict:
+) -> tuple[dict, evaluation.Outputs]:
     """Trains, saves the model, scores it on test and writes the metrics.
 
     Args:
@@ -60,7 +62,8 @@ def train(
         workers: Of the run; all of them train and score, the chief has the folder.
 
     Returns:
-        The metrics, as written to `folder.metrics`.
+        The metrics, as written to `folder.metrics`, and the outputs for the test
+        images.
 
     Raises:
         NonFiniteError: When the loss is not finite, after the rollbacks allowed.
@@ -79,13 +82,14 @@ def train(
                 "resumes there."
             )
     workers.broadcast_from_chief(lambda: _save_model(model, folder))
-    metrics, test_logits = run.measure(ended)
+    metrics, tested = run.measure(ended)
     metrics = {**report, **metrics}
     if workers.is_chief:
         _warn_of_gap(
             metrics, options.training.renews or options.training.batch_norm == "fixed"
         )
-        pictures = _write_events(run.writer, metrics, test_logits, data.splits.test)
+        pictures = _write_events(run.writer, metrics, tested.logits, data.splits.test)
+        run_predictions.write_predictions(folder, tested.logits, data.splits.test)
         run_pictures.write_pictures(folder, pictures, metrics["test_accuracy"])
         run_card.write_card(folder, metrics, data.splits)
     projector.write_projector(
@@ -97,7 +101,7 @@ def train(
         workers=workers,
     )
     workers.broadcast_from_chief(lambda: atomic.write_json(folder.metrics, metrics))
-    return metrics
+    return metrics, tested
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,12 +204,14 @@ class _Run:
         )
         return _Ended(found, clock.seconds, info.rollbacks)
 
-    def measure(self, ended: _Ended) -> tuple[dict, np.ndarray]:
-        """Returns the metrics, and the logits of the test images."""
+    def measure(self, ended: _Ended) -> tuple[dict, evaluation.Outputs]:
+        """Returns the metrics, and the outputs for the test images."""
         splits, steps = self._data.splits, self._options.training.total_steps
         if self._stopper:
             steps = self._stopper.last_step
+        started = time.monotonic()
         tested = self._score(splits.test.paths)
+        test_seconds = time.monotonic() - started
         return {
             "num_classes": self._first.num_classes,
             "num_train_examples": len(splits.train),
@@ -218,10 +224,11 @@ class _Run:
             **_measure_sample(self._score, self._data),
             **training.measure_split(self._score, splits.validation, "validation"),
             **training.measure_outputs(tested, splits.test.labels, "test"),
+            "test_seconds": test_seconds,
             "test_accuracy_per_class": evaluation.measure_classes(
                 tested.logits, splits.test
             ),
-        }, tested.logits
+        }, tested
 
 
 def _save_model(model: keras.Model, folder: run_dir.RunDir) -> None:

@@ -1,10 +1,17 @@
-"""The tasks, rows and seeds of --mode=compare."""
+"""The runs, or the tasks, rows and seeds, of --mode=compare."""
 
 from adafilter_tf.cli.flags.definition import Definer
 
 
 def define(kinds: Definer) -> None:
     """Defines the flags of --mode=compare."""
+    kinds.list(
+        "runs",
+        [],
+        "compare: finished runs, at least two, to put side by side with no training; "
+        "the page and the table are written to --output_dir, runs/comparison if it is "
+        "not given.",
+    )
     kinds.multi_string(
         "task",
         [],

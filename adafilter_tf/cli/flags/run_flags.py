@@ -1,5 +1,6 @@
 """What the command does, and where."""
 
+from adafilter_tf.cli.flags import choices
 from adafilter_tf.cli.flags.definition import Definer
 
 MODES = (
@@ -34,6 +35,13 @@ def define(kinds: Definer) -> None:
         False,
         "train: builds everything, takes two steps, reports memory and time to expect, "
         "and writes nothing.",
+    )
+    kinds.enum(
+        "report",
+        "auto",
+        choices.REPORTS,
+        "train: report.html on the test images; auto: where it takes at most a tenth "
+        "of the training's time.",
     )
     kinds.integer(
         "seed",

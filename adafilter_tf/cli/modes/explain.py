@@ -1,20 +1,12 @@
 """--mode=explain: a page on a finished run's gates and errors."""
 
-import json
 import pathlib
 import re
 
 from absl import flags
 
-from adafilter_tf import layers
-from adafilter_tf.cli import finished_run
+from adafilter_tf.cli import finished_run, run_report
 from adafilter_tf.evaluation.explanation import explain
-from adafilter_tf.runs import run_dir
-
-_TEST_NOTE = (
-    "These are test images: settings that are chosen by this page need other test "
-    "images afterwards."
-)
 
 
 def run(values: flags.FlagValues) -> None:
@@ -33,11 +25,16 @@ def write_page(
         values, folder, values.explain_split, channels=spec.channels
     )
     sample = explain.draw_sample(examples, values.explain_images, values.seed)
-    whole = len(sample) == len(examples)
     report = explain.describe(
         model,
         sample,
-        _gather_facts(values, folder, model, split, len(examples), whole),
+        run_report.gather_facts(
+            values,
+            folder,
+            values.method,
+            split,
+            sampled_from=None if len(sample) == len(examples) else len(examples),
+        ),
         spec,
         batch_size=values.batch_size,
         projection=values.explain_projection,
@@ -53,47 +50,3 @@ def _choose_name(values: flags.FlagValues, split: str) -> str:
         return f"explain_{split}"
     words = re.sub(r"[^A-Za-z0-9]+", "_", f"{values.evaluate_on} {split}").strip("_")
     return f"explain_{words}"
-
-
-def _gather_facts(
-    values: flags.FlagValues,
-    folder: run_dir.RunDir,
-    model,
-    split: str,
-    num_available: int,
-    whole: bool,
-) -> explain.RunFacts:
-    source = values.evaluate_on or values.dataset
-    images = "images" if split == "all" else f"{split} images"
-    part = "" if whole else f" (sampled from {num_available:,})"
-    by_block = any(isinstance(layer, layers.BlockRoute) for layer in model.layers)
-    return explain.RunFacts(
-        method=values.method,
-        unit="block" if by_block else "filter",
-        images_from=f"the {images} of {source}{part}",
-        settings={
-            "run": str(folder.root),
-            "method": values.method,
-            "backbone": values.backbone,
-            "trained on": values.dataset,
-            "seed": str(values.seed),
-            "image size": f"{values.image_size} pixels",
-        },
-        note=_TEST_NOTE if split in ("test", "all") and not values.evaluate_on else "",
-        baselines=_read_baselines(values, folder, split) if whole else (),
-    )
-
-
-def _read_baselines(
-    values: flags.FlagValues, folder: run_dir.RunDir, split: str
-) -> list[dict]:
-    """Returns the accuracies of the baselines that were trained beside the run."""
-    found: list[dict] = []
-    if values.evaluate_on:
-        return found
-    for path in sorted(folder.root.glob("baseline_*/metrics.json")):
-        metrics = json.loads(path.read_text(encoding="utf-8"))
-        if f"{split}_accuracy" in metrics:
-            accuracy = metrics[f"{split}_accuracy"]
-            found.append({"method": metrics["method"], "accuracy": accuracy})
-    return found

@@ -8,11 +8,12 @@ import pathlib
 import keras
 from absl import flags, logging
 
-from adafilter_tf import distribution, errors
+from adafilter_tf import distribution, errors, evaluation
 from adafilter_tf.cli import (
     dataset,
     finished_run,
     flagfile,
+    run_report,
     settings,
     summary,
     training_settings,
@@ -24,6 +25,9 @@ from adafilter_tf.distribution import workers
 from adafilter_tf.evaluation import published
 from adafilter_tf.files import atomic
 from adafilter_tf.runs import run_dir, run_export, run_options, training_run
+
+# The metrics, and the outputs for the test images of a training that ended just now.
+_Trained = tuple[dict, evaluation.Outputs | None]
 
 
 def run(values: flags.FlagValues) -> None:
@@ -45,7 +49,7 @@ def run(values: flags.FlagValues) -> None:
         distribution.check_batch_size(values.batch_size, strategy.num_replicas_in_sync)
         _claim(values, folder, team, held)
         examples = _share_splits(values, folder, team)
-        metrics = [
+        trained = [
             _train_method(values, method, examples, each, strategy, team)
             for method, each in zip(
                 (values.method, values.baseline),
@@ -54,7 +58,9 @@ def run(values: flags.FlagValues) -> None:
             )
         ]
         # The others wait, so that all of them end as the chief does.
-        team.broadcast_from_chief(lambda: _export(values, folder, metrics))
+        team.broadcast_from_chief(
+            lambda: _finish(values, folder, trained, examples.test)
+        )
 
 
 def _apply_recipe(values: flags.FlagValues, team: workers.Workers) -> None:
@@ -96,9 +102,23 @@ def _claim(
     team.end_together(failure)
 
 
-def _export(
-    values: flags.FlagValues, folder: run_dir.RunDir, metrics: list[dict]
+def _finish(
+    values: flags.FlagValues,
+    folder: run_dir.RunDir,
+    trained: list[_Trained],
+    test: Examples,
 ) -> None:
+    """Exports, writes the pages and prints the summary."""
+    exports = _export(values, folder)
+    for each, (metrics, outputs) in zip(
+        _list_folders(values, folder), trained, strict=True
+    ):
+        run_report.write_missing(values, each, metrics, test, outputs)
+    print(summary.summarize(folder, [metrics for metrics, _ in trained], exports))
+
+
+def _export(values: flags.FlagValues, folder: run_dir.RunDir) -> dict[str, str]:
+    """Exports what is missing; returns where everything is, by format."""
     exports: dict[str, str] = {}
     missing = []
     for name in values.export_formats:
@@ -109,7 +129,7 @@ def _export(
             missing.append(name)
     exports |= finished_run.export(values, folder, missing)
     in_order = {name: exports[name] for name in values.export_formats}
-    print(summary.summarize(folder, metrics, {**in_order, **exports}))
+    return {**in_order, **exports}
 
 
 def _train_method(
@@ -119,17 +139,17 @@ def _train_method(
     folder: run_dir.RunDir,
     strategy,
     team,
-) -> dict:
+) -> _Trained:
     done = team.broadcast_from_chief(lambda: _read_metrics(folder))
     if done is not None:
         logging.info("The run in %s is complete.", folder.root)
-        return done
+        return done, None
     logging.info("Training %s in %s.", method, folder.root)
     keras.utils.set_random_seed(values.seed)
     model = settings.build_model(
         values, method, len(examples.train.class_names), strategy=strategy
     )
-    metrics = training_run.train(
+    metrics, outputs = training_run.train(
         model,
         settings.training_input(values, model, examples),
         folder,
@@ -151,7 +171,7 @@ def _train_method(
     )
     if team.is_chief:
         _compare_with_published(values, method, metrics)
-    return metrics
+    return metrics, outputs
 
 
 def _read_metrics(folder: run_dir.RunDir) -> dict | None:

@@ -3,7 +3,8 @@
 import dataclasses
 import math
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -36,7 +37,9 @@ class RunFacts:
         images_from: The images in words, such as "the run's validation images".
         settings: Name to value, for the end of the page.
         note: A sentence about these images; may be empty.
-        baselines: Further methods on the same images: `method` and `accuracy`.
+        baselines: Further methods on the same images: `method`, `accuracy` and, where
+            each image's answer is known, the difference to them, see
+            `paired_difference.measure_difference`.
     """
 
     method: str
@@ -51,8 +54,7 @@ def draw_sample(examples: Examples, limit: int, seed: int) -> Examples:
     """Returns at most `limit` of the images, sampled at random, in their order."""
     if len(examples) <= limit:
         return examples
-    chosen = np.random.default_rng(seed).choice(len(examples), limit, replace=False)
-    return examples.take(sorted(chosen))
+    return examples.take(_choose_positions(len(examples), limit, seed))
 
 
 def describe(
@@ -76,11 +78,45 @@ def describe(
 
     Returns:
         The entries of `classification.describe_classification`, `run` for the facts,
-        `gates`, see `_describe_gates`, None for a model without, and `summary`, the
+        `gates`, their statistics, None for a model without, and `summary`, the
         sentences of `verdict.summarize`. Each image has its `path`, too.
     """
     logging.info("Scoring %d images.", len(examples))
     outputs = scoring.create_scorer(model, spec, batch_size=batch_size)(examples.paths)
+
+    def predict_classes(paths, replaced):
+        interventions = gate_interventions.GateInterventions(
+            model, spec, batch_size=batch_size
+        )
+        return interventions.predict_classes(paths, replaced)
+
+    return describe_outputs(
+        outputs, examples, facts, predict_classes, projection=projection
+    )
+
+
+def describe_outputs(
+    outputs: scoring.Outputs,
+    examples: Examples,
+    facts: RunFacts,
+    predict_classes: Callable[..., dict[str, np.ndarray]] | None,
+    *,
+    projection: str = "pca",
+    max_gate_images: int | None = None,
+) -> dict:
+    """Returns the report on images that were scored; see `describe`.
+
+    Args:
+        outputs: Of the model for the images.
+        examples: The images.
+        facts: About the run.
+        predict_classes: From paths and the gates that replace theirs to the predicted
+            classes, see `gate_interventions.GateInterventions`; None leaves out what
+            needs further passes over the images: `effect` of the gates is None.
+        projection: One of `gate_patterns.PROJECTIONS`.
+        max_gate_images: Gates are replaced, and patterns compared, for a random sample
+            of at most this many images; None for all.
+    """
     report = {
         "summary": [],
         "run": dataclasses.asdict(facts),
@@ -92,8 +128,13 @@ def describe(
     for image, path in zip(report["images"], examples.paths, strict=True):
         image["path"] = path
     if outputs.gates:
-        effect = _measure_effect(model, examples, outputs, spec, batch_size)
-        report["gates"] = _describe_gates(examples, outputs, effect, projection)
+        sample = _choose_positions(len(examples), max_gate_images or len(examples))
+        report["gates"] = {
+            **_describe_gates(examples, outputs),
+            "images": sample.tolist(),
+            **_measure_effect(examples, outputs, sample, predict_classes),
+            **_compare_patterns(examples, outputs, sample, projection),
+        }
         tuned = gate_patterns.measure_tuned_shares(outputs.gates)
         for image, share in zip(report["images"], tuned, strict=True):
             image["tuned_fraction"] = float(share)
@@ -116,20 +157,22 @@ def write_report(report: dict, path: pathlib.Path) -> tuple[pathlib.Path, pathli
     return html, data
 
 
-def _describe_gates(examples, outputs, effect, projection) -> dict:
-    """Returns the statistics of the gates: `effect`, `layers`, `neighbours`, ...
+def _choose_positions(count: int, limit: int, seed: int = 0) -> np.ndarray:
+    """Returns `limit` positions of `count`, sampled at random, in order."""
+    if count <= limit:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
-    Where all images choose alike, `distinct_patterns` is 1, and `neighbours`,
-    `agreement` and `projection` are None.
-    """
+
+def _describe_gates(examples: Examples, outputs: scoring.Outputs) -> dict:
+    """Returns the statistics of the gates of all images."""
     gates, labels = outputs.gates, np.asarray(examples.labels)
     statistics = gate_statistics.gate_statistics(gates)
     layers = gate_patterns.describe_layers(gates, labels, len(examples.class_names))
     tuned = gate_patterns.measure_tuned_shares(gates)
     order = np.argsort(-tuned, kind="stable")
     count = min(_NUM_EXTREMES, math.ceil(len(order) / 2))
-    patterns = gate_patterns.collect_patterns(gates)
-    found = {
+    return {
         "tuned_fraction": statistics.tuned_fraction,
         "image_dependent_fraction": float(
             np.average(
@@ -139,9 +182,51 @@ def _describe_gates(examples, outputs, effect, projection) -> dict:
         ),
         "class_information": gate_statistics.class_mutual_information(gates, labels),
         "layers": layers,
-        "effect": effect,
         "most_tuned": order[:count].tolist(),
         "least_tuned": order[::-1][:count].tolist(),
+    }
+
+
+def _measure_effect(examples, outputs, sample: np.ndarray, predict_classes) -> dict:
+    """Returns the accuracy under other gates, and that of own gates minus it.
+
+    Returns:
+        `own_accuracy` on the sample and `effect` by the name of the other gates; both
+        are None if they are not to be measured.
+    """
+    if predict_classes is None:
+        return {"own_accuracy": None, "effect": None}
+    gates = {name: gate[sample] for name, gate in outputs.gates.items()}
+    replaced = gate_interventions.replace_gates(gates, gates)
+    logging.info("Measuring the accuracy under %d gate interventions.", len(replaced))
+    taken = examples.take(sample)
+    answers = predict_classes(taken.paths, replaced)
+    labels = np.asarray(taken.labels)
+    own = outputs.logits[sample].argmax(axis=1) == labels
+    return {
+        "own_accuracy": float(own.mean()),
+        "effect": {
+            name: {
+                "accuracy": float((answer == labels).mean()),
+                **paired_difference.measure_difference(own, answer == labels),
+            }
+            for name, answer in answers.items()
+        },
+    }
+
+
+def _compare_patterns(
+    examples, outputs, sample: np.ndarray, projection: str
+) -> dict[str, Any]:
+    """Returns how alike the gates of the sample's images are.
+
+    Where all images choose alike, `distinct_patterns` is 1, and `neighbours`,
+    `agreement` and `projection` are None.
+    """
+    gates = {name: gate[sample] for name, gate in outputs.gates.items()}
+    labels = np.asarray(examples.labels)[sample]
+    patterns = gate_patterns.collect_patterns(gates)
+    found: dict[str, Any] = {
         "distinct_patterns": len(np.unique(patterns, axis=0)) if patterns.size else 1,
         "deciding_filters": int(patterns.shape[1]),
         "neighbours": None,
@@ -150,30 +235,20 @@ def _describe_gates(examples, outputs, effect, projection) -> dict:
     }
     if patterns.shape[1] and len(patterns) > 2:
         distances = gate_patterns.measure_distances(patterns)
-        found["neighbours"] = gate_patterns.find_neighbours(
+        rows = gate_patterns.find_neighbours(
             distances, labels, num_queries=_NUM_QUERIES, num_nearest=_NUM_NEAREST
         )
+        found["neighbours"] = [_place_in_all(row, sample) for row in rows]
         found["agreement"] = gate_patterns.measure_agreement(distances, labels)
         found["projection"] = gate_patterns.project_patterns(patterns, projection)
     return found
 
 
-def _measure_effect(
-    model, examples, outputs, spec, batch_size
-) -> dict[str, dict[str, float]]:
-    """Returns the accuracy under other gates, and that of own gates minus it."""
-    replaced = gate_interventions.replace_gates(outputs.gates, outputs.gates)
-    logging.info("Measuring the accuracy under %d gate interventions.", len(replaced))
-    interventions = gate_interventions.GateInterventions(
-        model, spec, batch_size=batch_size
-    )
-    answers = interventions.predict_classes(examples.paths, replaced)
-    labels = np.asarray(examples.labels)
-    own = outputs.logits.argmax(axis=1) == labels
+def _place_in_all(row: Mapping, sample: np.ndarray) -> dict:
+    """Returns neighbours by their positions among all images."""
     return {
-        name: {
-            "accuracy": float((answer == labels).mean()),
-            **paired_difference.measure_difference(own, answer == labels),
-        }
-        for name, answer in answers.items()
+        "image": int(sample[row["image"]]),
+        "nearest": [
+            {**other, "image": int(sample[other["image"]])} for other in row["nearest"]
+        ],
     }

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import pathlib
 from collections.abc import Mapping
 
 import jinja2
@@ -26,21 +27,8 @@ def render_page(report: Mapping, data_name: str) -> str:
         report: See `explain.describe`; the image files are read for thumbnails.
         data_name: File name of the report as JSON, which the page names.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("adafilter_tf.evaluation.explanation"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    environment.filters.update(
-        percent=verdict.format_percent,
-        points=verdict.format_points,
-        interval=verdict.format_interval,
-        path=show_path,
-        file_name=lambda path: show_path(os.path.basename(path)),
-    )
     images = report["images"]
+    environment = create_environment()
     gates = report["gates"]
     shown = _choose_classes(report)
     names = [row["name"] for row in report["classes"]]
@@ -48,6 +36,7 @@ def render_page(report: Mapping, data_name: str) -> str:
         report=report,
         run=report["run"],
         gates=gates,
+        sampled=_count_sampled(report),
         images=images,
         data_name=data_name,
         thumbnail=functools.cache(
@@ -66,6 +55,38 @@ def render_page(report: Mapping, data_name: str) -> str:
     )
 
 
+def create_environment() -> jinja2.Environment:
+    """Returns what renders a page about image files.
+
+    Its filter `path` shows a file with its folder alone, as in "cat/1.jpg": a page is
+    sent to people whom the rest of the path does not concern.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("adafilter_tf.evaluation.explanation"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    environment.filters.update(
+        percent=verdict.format_percent,
+        points=verdict.format_points,
+        interval=verdict.format_interval,
+        accuracy_interval=verdict.format_accuracy_interval,
+        path=lambda path: show_path(os.path.join(*pathlib.Path(path).parts[-2:])),
+        file_name=lambda path: show_path(os.path.basename(path)),
+    )
+    return environment
+
+
+def _count_sampled(report: Mapping) -> int | None:
+    """Returns for how many images gates were replaced, None for all."""
+    if not report["gates"]:
+        return None
+    count = len(report["gates"]["images"])
+    return count if count < len(report["images"]) else None
+
+
 def _choose_classes(report: Mapping) -> list[int]:
     """Returns the classes that tables show: all, or those with the most mistakes."""
     confusion = np.asarray(report["confusion"])
@@ -76,7 +97,7 @@ def _choose_classes(report: Mapping) -> list[int]:
 
 
 def _sort_classes(classes) -> list[dict]:
-    """Returns the classes that occur, the hardest first."""
+    """Returns the classes that occur, the lowest F1 first."""
     seen = [row for row in classes if row["images"] or row["predicted"]]
     return sorted(seen, key=lambda row: 0.0 if row["f1"] is None else row["f1"])
 
@@ -129,7 +150,8 @@ def _place_points(report: Mapping, names: list[str]) -> dict:
     scale = (room / np.maximum(high - low, 1e-9)).min()
     offsets = np.asarray(_PLOT) / 2 - scale * (low + high) / 2
     circles = []
-    for index, (x, y) in enumerate((points * scale + offsets).round(1).tolist()):
+    places = (points * scale + offsets).round(1).tolist()
+    for index, (x, y) in zip(report["gates"]["images"], places, strict=True):
         image = report["images"][index]
         circles.append(
             {

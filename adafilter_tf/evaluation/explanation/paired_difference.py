@@ -1,8 +1,25 @@
-"""The difference of two accuracies on the same images, with its interval."""
+"""The interval of an accuracy, and of the difference of two on the same images."""
 
 import numpy as np
+from scipy import stats
 
 _NORMAL_975 = 1.959963984540054
+
+
+def find_interval(num_right: int, num_images: int) -> tuple[float, float]:
+    """Returns the 95 % interval of an accuracy, each end 0..1 (Wilson 1927, JASA 22).
+
+    Args:
+        num_right: Images that are classified correctly.
+        num_images: All images, at least one.
+
+    Example:
+        >>> low, high = find_interval(8, 10)
+        >>> round(low, 3), round(high, 3)
+        (0.49, 0.943)
+    """
+    found = stats.binomtest(num_right, num_images).proportion_ci(method="wilson")
+    return float(found.low), float(found.high)
 
 
 def measure_difference(first: np.ndarray, second: np.ndarray) -> dict[str, float]:

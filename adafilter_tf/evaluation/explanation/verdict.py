@@ -2,6 +2,14 @@
 
 from collections.abc import Mapping
 
+from scipy import stats
+
+from adafilter_tf.evaluation.explanation import paired_difference
+
+# One-sided, over all classes.
+_LEVEL = 0.025
+_MAX_NAMED = 3
+
 REPLACEMENTS = {  # see `gate_interventions.replace_gates`
     "shuffled": "the gates of another image",
     "mean": "the task's average of each gate",
@@ -17,7 +25,7 @@ def summarize(report: Mapping) -> list[str]:
     Args:
         report: See `explain.describe`.
     """
-    sentences = [_tell_accuracy(report), *_tell_weaknesses(report)]
+    sentences = [_tell_accuracy(report), *_tell_classes(report)]
     gates = report["gates"]
     if gates is None:
         sentences.append(
@@ -25,7 +33,7 @@ def summarize(report: Mapping) -> list[str]:
             "filters, so this page has no section about gates."
         )
         return sentences
-    return [sentences[0], *_tell_choice(gates, report["run"]["unit"]), *sentences[1:]]
+    return [*sentences, *_tell_choice(gates, report["run"]["unit"])]
 
 
 def format_percent(share: float | None, digits: int = 1) -> str:
@@ -44,19 +52,46 @@ def format_interval(difference: Mapping) -> str:
     return f"{format_points(difference['low'])} to {format_points(difference['high'])}"
 
 
+def format_accuracy_interval(metrics: Mapping) -> str:
+    """Returns the interval of an accuracy as "93.5 to 96.2 %".
+
+    Args:
+        metrics: With `accuracy` 0..1 and `examples`, the number of images.
+    """
+    right = round(metrics["accuracy"] * metrics["examples"])
+    low, high = paired_difference.find_interval(right, metrics["examples"])
+    return f"{100 * low:.1f} to {format_percent(high)}"
+
+
+def judge_difference(difference: Mapping) -> str:
+    """Returns "significant" or "not significant", by the interval as it is shown."""
+    significant = _is_above(difference["low"]) or _is_above(-difference["high"])
+    return "significant" if significant else "not significant"
+
+
 def _tell_accuracy(report) -> str:
     run, metrics = report["run"], report["metrics"]
     right = round(metrics["accuracy"] * metrics["examples"])
     text = (
         f"{format_percent(metrics['accuracy'])} of the images are classified correctly "
-        f"({right:,} of {metrics['examples']:,} of {run['images_from']})."
+        f"({right:,} of {metrics['examples']:,} of {run['images_from']}; 95 % interval "
+        f"{format_accuracy_interval(metrics)})."
     )
-    for baseline in run["baselines"]:
-        text += (
-            f" {baseline['method']} on the same images: "
-            f"{format_percent(baseline['accuracy'])}."
-        )
-    return text
+    return " ".join(
+        [text, *(_tell_baseline(run["method"], each) for each in run["baselines"])]
+    )
+
+
+def _tell_baseline(method: str, baseline) -> str:
+    name = baseline["method"]
+    text = f"{name} on the same images: {format_percent(baseline['accuracy'])}"
+    if "low" not in baseline:
+        return f"{text}."
+    points = format_points(baseline["difference"])
+    return (
+        f"{text}; {method} minus {name}: {points} points (95 % interval "
+        f"{format_interval(baseline)}), {judge_difference(baseline)}."
+    )
 
 
 def _tell_choice(gates, unit: str) -> list[str]:
@@ -65,6 +100,13 @@ def _tell_choice(gates, unit: str) -> list[str]:
             f"All images have the same gates ({format_percent(gates['tuned_fraction'])}"
             f" of the {unit}s tuned): nothing is chosen per image."
         ]
+    shares = (
+        f"{format_percent(gates['tuned_fraction'], 0)} of all gates are tuned, and "
+        f"{format_percent(gates['image_dependent_fraction'], 0)} of the {unit}s "
+        "depend on the image."
+    )
+    if gates["effect"] is None:
+        return [shares]
     shuffled = gates["effect"]["shuffled"]
     effect = (
         "Own minus shuffled gates: "
@@ -80,9 +122,7 @@ def _tell_choice(gates, unit: str) -> list[str]:
     return [
         effect,
         _tell_fixed(gates["effect"], unit),
-        f"{format_percent(gates['tuned_fraction'], 0)} of all gates are tuned, and "
-        f"{format_percent(gates['image_dependent_fraction'], 0)} of the {unit}s "
-        "depend on the image.",
+        shares,
     ]
 
 
@@ -107,15 +147,54 @@ def _is_above(bound: float) -> bool:
     return float(f"{100 * bound:.1f}") > 0
 
 
-def _tell_weaknesses(report) -> list[str]:
-    seen = [row for row in report["classes"] if row["recall"] is not None]
-    worst = min(seen, key=lambda row: row["recall"])
+def _tell_classes(report) -> list[str]:
     if not report["confusions"]:
         return ["No image is misclassified."]
-    most = report["confusions"][0]
-    total = next(r["images"] for r in seen if r["name"] == most["label"])
-    return [
-        f"The hardest class is {worst['name']}: {format_percent(worst['recall'], 0)} "
-        f"of its {worst['images']} images are found. The most frequent mistake: "
-        f"{most['label']} taken for {most['predicted']} ({most['images']} of {total})."
+    seen = [row for row in report["classes"] if row["recall"] is not None]
+    return [f"{_tell_recalls(seen)} {_tell_confusion(report, seen)}"]
+
+
+def _tell_recalls(seen) -> str:
+    """Names the classes that are recognized less often beyond chance."""
+    rows = sorted(seen, key=lambda row: row["recall"])
+    below = [row for row in rows if _is_below(row, seen)]
+    if below:
+        text = "Recognized significantly less often than the other classes: "
+        text += ", ".join(map(_tell_recall, below[:_MAX_NAMED]))
+        rest = len(below) - _MAX_NAMED
+        return text + (f" and {rest} more." if rest > 0 else ".")
+    return (
+        "No class is recognized significantly less often than the others; the lowest "
+        f"recall is {_tell_recall(rows[0])}."
+    )
+
+
+def _tell_recall(row) -> str:
+    return f"{row['name']}, {_count_right(row)} of {row['images']}"
+
+
+def _is_below(row, seen) -> bool:
+    """Fisher's exact test of a class against the others, Bonferroni's level."""
+    images = sum(other["images"] for other in seen) - row["images"]
+    right = sum(map(_count_right, seen)) - _count_right(row)
+    table = [
+        [_count_right(row), row["images"] - _count_right(row)],
+        [right, images - right],
     ]
+    found = stats.fisher_exact(table, alternative="less")
+    return bool(found.pvalue < _LEVEL / len(seen))
+
+
+def _count_right(row) -> int:
+    return round(row["recall"] * row["images"])
+
+
+def _tell_confusion(report, seen) -> str:
+    most = report["confusions"][0]
+    if most["images"] == 1:
+        return "No two classes are confused more than once."
+    total = next(row["images"] for row in seen if row["name"] == most["label"])
+    return (
+        f"The most frequent confusion: {most['label']} classified as "
+        f"{most['predicted']} ({most['images']} of {total})."
+    )

@@ -63,6 +63,8 @@ def _make_gates(rng, labels, num_classes) -> dict:
         "tuned_fraction": 0.5,
         "image_dependent_fraction": 1.0,
         "layers": gate_patterns.describe_layers(gates, labels, num_classes),
+        "images": list(range(len(labels))),
+        "own_accuracy": 0.9,
         "effect": {name: effect for name in verdict.REPLACEMENTS},
         "most_tuned": [0, 1],
         "least_tuned": [3, 2],
