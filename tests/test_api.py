@@ -23,6 +23,7 @@ OPTIONS = {
     "validation_fraction": 0.25,
     "test_fraction": 0.25,
     "export_formats": [],
+    "report": "never",
 }
 
 
@@ -104,6 +105,18 @@ def test_wrong_option_is_named_before_anything_is_written(tmp_path, options, par
     assert not (tmp_path / "run").exists()
 
 
+def test_runs_are_compared_as_a_frame(run, folder, tmp_path):
+    copy = shutil.copytree(run.path, tmp_path / "copy")
+    found = adafilter_tf.compare_runs([run.path, copy], tmp_path / "out")
+    assert list(found["run"]) == ["run", "copy"]
+    assert list(found["test_accuracy"]) == [run.metrics["test_accuracy"]] * 2
+    assert list(found["common_images"]) == [6, 6]
+    assert found["difference"].isna()[0] and found["difference"][1] == 0
+    assert (tmp_path / "out/comparison.html").exists()
+    with pytest.raises(errors.UsageError, match="belongs to a run"):
+        adafilter_tf.compare_runs([run.path, copy], copy)
+
+
 def test_option_of_another_use_is_named(run):
     with pytest.raises(errors.UsageError, match="--finder_steps has no effect"):
         run.explain(finder_steps=30)
@@ -144,6 +157,8 @@ def test_documented_lines_run(tmp_path, monkeypatch):
     monkeypatch.setattr(adafilter_tf, "fit", fit_small, raising=False)
     text = (pathlib.Path(__file__).parents[1] / "docs/python.md").read_text("utf-8")
     for code in re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL):
+        if "photos_2" in code:
+            shutil.copytree("runs/photos", "runs/photos_2")
         exec(code, {"adafilter_tf": adafilter_tf})
     versions = (tmp_path / "runs/photos/export").iterdir()
     assert sorted(path.name for path in versions) == ["1", "2"]

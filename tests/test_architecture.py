@@ -46,7 +46,15 @@ TENSORFLOW_ROOMS = {
     "evaluation": {"data", "distribution", "files", "models"},
     "export": {"data", "files", "layers", "models"},
     "training": {"data", "distribution", "evaluation", "files", "models", "optim"},
-    "runs": {"data", "distribution", "evaluation", "export", "files", "training"},
+    "runs": {
+        "data",
+        "distribution",
+        "evaluation",
+        "export",
+        "files",
+        "prediction",
+        "training",
+    },
 }
 # The only rooms that know flags and methods; all others take arguments.
 FLAG_ROOMS = {

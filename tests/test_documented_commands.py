@@ -56,6 +56,8 @@ RUN_ELSEWHERE = {
     "modes/test_compare.py::test_comparison_leaves_tables_plot_and_every_trial",
     r"python -m adafilter_tf.run .*--dataset=vtab:.*": "reason: needs the network; "
     "tests/data/sources/test_vtab.py reads TFDS' mock data",
+    r"python -m adafilter_tf.run --mode=compare --runs=.*": "tests/cli/modes/"
+    "test_compare_runs.py::test_two_runs_are_compared_image_by_image",
     r"python -m tools.import_efficientnet_lite": "tests/tools/"
     "test_import_efficientnet_lite.py::test_imported_weights_are_the_backbones",
     r"python -m tools.list_backbones": "tests/tools/test_list_backbones.py"
@@ -77,6 +79,7 @@ SMALL = {
     "image_size": 16, "batch_size": 4, "epochs": 1, "steps_per_epoch": 1,
     "validation_fraction": 0.02, "test_fraction": 0.02, "examples_per_class": 1,
     "export_formats": "", "gate_units": 2, "search_trials": 1,
+    "report": "never",
 }  # fmt: skip
 
 

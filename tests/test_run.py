@@ -43,6 +43,7 @@ SMALL = (
     "--batch_size=4",
     "--validation_fraction=0.34",
     "--test_fraction=0.34",
+    "--report=never",
 )
 GATED = (*SMALL, "--gate_units=4", "--gate_from=stage3")
 # Where neither gates nor exports are asked about: they take most of a small run.
@@ -95,11 +96,23 @@ def test_run_leaves_everything_that_it_promises(finished):
     names = {path.name for path in folder.iterdir()}
     assert {"flags.cfg", "split.csv", "model.keras", "checkpoints", "tensorboard",
             "export", "results.csv", "results.png", "confusion_matrix.png",
-            "MODEL_CARD.md"} <= names  # fmt: skip
+            "MODEL_CARD.md", "test_predictions.csv"} <= names  # fmt: skip
+    assert "report.html" not in names
     # Plain lines, as nobody watches: no bar that redraws itself.
     assert "\x08" not in process.stdout
     assert f"SavedModel   {folder / 'export' / '1'}" in process.stdout
     assert f"tensorboard --logdir={folder.parent}\n" in process.stdout
+
+
+def test_predictions_of_the_test_images_are_those_of_the_metrics(finished):
+    root, _, _ = finished
+    rows = list(csv.DictReader((root / "run/test_predictions.csv").open()))
+    metrics = json.loads((root / "run/metrics.json").read_text())
+    right = np.mean([row["label"] == row["class"] for row in rows])
+    assert (len(rows), right) == (metrics["test_examples"], metrics["test_accuracy"])
+    split = list(csv.DictReader((root / "run/split.csv").open()))
+    labels = {row["path"]: row["label"] for row in split if row["split"] == "test"}
+    assert {row["path"]: row["label"] for row in rows} == labels
 
 
 def test_pictures_and_card_say_what_the_metrics_say(finished):
@@ -290,6 +303,7 @@ def test_baseline_is_trained_on_the_same_split(command, tmp_path):
         "--baseline=fine_tuning",
         "--head_learning_rate=0",
         "--export_formats=",
+        "--report=always",
         f"--dataset=folder:{images}",
         f"--output_dir={tmp_path / 'run'}",
     )
@@ -308,6 +322,14 @@ def test_baseline_is_trained_on_the_same_split(command, tmp_path):
         keras.saving.load_model(path).get_layer("head").kernel.numpy()
         for path in sorted((tmp_path / "run").rglob("model.keras"))
     ]
+    for folder in (tmp_path / "run", tmp_path / "run/baseline_fine_tuning"):
+        page = json.loads((folder / "report.json").read_text())
+        metrics = json.loads((folder / "metrics.json").read_text())
+        assert page["metrics"]["accuracy"] == metrics["test_accuracy"]
+        assert (folder / "report.html").exists()
+    assert f"Page         {tmp_path / 'run/report.html'}" in out
+    page = (tmp_path / "run/report.html").read_text()
+    assert "adafilter minus fine_tuning:" in page
     # One seed, one start, whatever else the methods drew before it.
     assert len(heads) == 2
     assert np.array_equal(*heads)

@@ -169,8 +169,8 @@ def _is_whole(folder: run_dir.RunDir) -> bool:
 
 def _log_what_is_missing(folder: run_dir.RunDir, metrics: Mapping, extent: str) -> None:
     logging.info(
-        "%s is %s, as it would take more than a tenth of the training's %s: "
-        "`adafilter explain %s --explain_split=test` writes the whole page.",
+        "%s is %s: the whole page would take more than a tenth of the training's %s. "
+        "`adafilter explain %s --explain_split=test` writes it.",
         folder.report,
         "not written" if extent == "nothing" else "written without interventions",
         text.format_duration(metrics["train_seconds"]),

@@ -57,6 +57,9 @@ def test_words_are_flags_wherever_they_stand(take):
     assert (values.mode, values.output_dir) == ("predict", "runs/x")
     assert values.images == ["a, b.jpg", "c.png"]
     assert take("evaluate", "runs/x").evaluate_on is None
+    values = take("compare", "runs/x", "runs/y, z", "--output_dir=out")
+    assert (values.mode, values.runs) == ("compare", ["runs/x", "runs/y, z"])
+    assert take("compare", "--seeds=5").runs == []
     assert take("evaluate", "runs/x", "csv:new.csv").evaluate_on == "csv:new.csv"
     assert take("predict", "--output_dir=runs/x", "--images=a.jpg").images == ["a.jpg"]
 
@@ -81,7 +84,6 @@ def test_folder_of_a_run_is_named_like_its_data(take):
         (["train", "a", "--dataset=b"], ["'a'", "--dataset"]),
         (["predict", "runs/x"], ["IMAGE is missing"]),
         (["export"], ["RUN is missing"]),
-        (["compare", "photos"], ["'photos'", "flags alone"]),
     ],
 )
 def test_wrong_words_are_named(take, words, parts):

@@ -45,6 +45,7 @@ def arguments(images, *more):
         "--learning_rate=0.001",
         "--head_learning_rate=0.001",
         "--checkpoint_steps=3",
+        "--report=never",
         *more,
     )
 

@@ -15,6 +15,7 @@ OPTIONS = (
     "--checkpoint_steps=1",
     "--gate_policy=random",
     "--gate_units=4",
+    "--report=always",
 )
 
 

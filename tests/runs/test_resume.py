@@ -33,6 +33,7 @@ def arguments(tmp_path_factory):
         "--batch_size=4",
         "--validation_fraction=0.34",
         "--test_fraction=0.34",
+        "--report=never",
         "--gate_units=4",
         "--gate_policy=random",
         "--random_resized_crop_min_area=0.5",

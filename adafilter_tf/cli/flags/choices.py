@@ -89,5 +89,3 @@ EXPORT_FORMATS = ("saved_model", "onnx", "litert", "litert_int8")
 PREDICTION_FORMATS = ("csv", "jsonl", "parquet")
 # evaluation.explanation.gate_patterns.PROJECTIONS
 PROJECTIONS = ("pca", "tsne")
-# cli.run_report.write_missing
-REPORTS = ("auto", "always", "never")

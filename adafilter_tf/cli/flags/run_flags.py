@@ -1,6 +1,5 @@
 """What the command does, and where."""
 
-from adafilter_tf.cli.flags import choices
 from adafilter_tf.cli.flags.definition import Definer
 
 MODES = (
@@ -39,7 +38,7 @@ def define(kinds: Definer) -> None:
     kinds.enum(
         "report",
         "auto",
-        choices.REPORTS,
+        ("auto", "always", "never"),
         "train: report.html on the test images; auto: where it takes at most a tenth "
         "of the training's time.",
     )

@@ -25,11 +25,16 @@ def summarize(report: Mapping) -> list[str]:
     Args:
         report: See `explain.describe`.
     """
-    sentences = [_tell_accuracy(report), *_tell_classes(report)]
+    method, baselines = report["run"]["method"], report["run"]["baselines"]
+    sentences = [
+        _tell_accuracy(report),
+        *(_tell_baseline(method, baseline) for baseline in baselines),
+        *_tell_classes(report),
+    ]
     gates = report["gates"]
     if gates is None:
         sentences.append(
-            f"{report['run']['method']} has no gates: every image passes the same "
+            f"{method} has no gates: every image passes the same "
             "filters, so this page has no section about gates."
         )
         return sentences
@@ -72,13 +77,10 @@ def judge_difference(difference: Mapping) -> str:
 def _tell_accuracy(report) -> str:
     run, metrics = report["run"], report["metrics"]
     right = round(metrics["accuracy"] * metrics["examples"])
-    text = (
+    return (
         f"{format_percent(metrics['accuracy'])} of the images are classified correctly "
         f"({right:,} of {metrics['examples']:,} of {run['images_from']}; 95 % interval "
         f"{format_accuracy_interval(metrics)})."
-    )
-    return " ".join(
-        [text, *(_tell_baseline(run["method"], each) for each in run["baselines"])]
     )
 
 
@@ -164,13 +166,13 @@ def _tell_recalls(seen) -> str:
         rest = len(below) - _MAX_NAMED
         return text + (f" and {rest} more." if rest > 0 else ".")
     return (
-        "No class is recognized significantly less often than the others; the lowest "
-        f"recall is {_tell_recall(rows[0])}."
+        "No class is recognized significantly less often than the others; lowest: "
+        f"{_tell_recall(rows[0])}."
     )
 
 
 def _tell_recall(row) -> str:
-    return f"{row['name']}, {_count_right(row)} of {row['images']}"
+    return f"{row['name']} ({_count_right(row)} of {row['images']})"
 
 
 def _is_below(row, seen) -> bool:

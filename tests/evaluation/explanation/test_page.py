@@ -68,10 +68,45 @@ def test_many_classes_are_cut_to_the_ones_with_mistakes(tmp_path):
     report["confusion"] = np.diag(np.full(40, 2)).tolist()
     report["confusion"][37] = [0] * 36 + [2] + [0] * 3
     text = render(report)
-    assert "Shown are the 24 classes with the most mistakes; 16 more are in" in text
+    assert "Shown are the 24 classes that are confused most; 16 more are in" in text
     confusion = text[text.index('id="confusion"') :]
     assert "class 036" in confusion and "class 037" in confusion
     assert "class 030" not in confusion[: confusion.index("Most frequent")]
+
+
+def test_accuracy_and_errors_come_before_gates(tmp_path):
+    text = render(reports.make_report(tmp_path, ("cat", "dog")))
+    parts = ("verdict", "confusion", "errors", "classes", "worth", "layers")
+    places = [text.index(f'id="{part}"') for part in parts]
+    assert places == sorted(places)
+
+
+def test_page_shows_no_folder_of_this_machine(tmp_path):
+    report = reports.make_report(tmp_path, ("cat", "dog"))
+    text = render(report)
+    assert str(tmp_path) not in text
+    assert f'title="{tmp_path.name}/' in text
+
+
+def test_gates_of_a_sample_point_at_their_images(tmp_path):
+    report = reports.make_report(tmp_path, ("cat", "dog"))
+    points = report["gates"]["projection"]["points"]
+    report["gates"]["images"] = [5, 2]
+    report["gates"]["projection"]["points"] = points[:2]
+    text = render(report)
+    assert "On 2 of the images, sampled at random." in text
+    circles = re.findall(r"<circle.*?>", text)
+    assert len(circles) == 2
+    titles = re.findall(r"<title>[^<]*: (\d+).png</title>", text)
+    assert titles == ["5", "2"]
+
+
+def test_gates_that_were_not_replaced_have_no_interventions(tmp_path):
+    report = reports.make_report(tmp_path, ("cat", "dog"))
+    report["gates"] |= {"effect": None, "own_accuracy": None}
+    text = render(report)
+    assert "is not measured here" in text and "gates 1" not in text
+    assert Reader(text).ids >= SECTIONS
 
 
 def test_images_that_all_choose_alike_have_no_neighbours(tmp_path):

@@ -33,3 +33,16 @@ def test_interval_holds_the_truth_in_95_of_100_cases():
         covered.append(found["low"] <= 0.07 <= found["high"])
     # Three standard errors of 2,000 draws are 0.015.
     assert np.mean(covered) == pytest.approx(0.95, abs=0.015)
+
+
+def test_interval_of_an_accuracy_is_wilsons_by_hand():
+    for right, count in ((8, 10), (0, 5), (451, 451)):
+        share, z = right / count, 1.959964
+        centre = (share + z**2 / (2 * count)) / (1 + z**2 / count)
+        half = (
+            z
+            / (1 + z**2 / count)
+            * np.sqrt(share * (1 - share) / count + z**2 / (4 * count**2))
+        )
+        found = paired_difference.find_interval(right, count)
+        assert found == pytest.approx((centre - half, centre + half), abs=1e-5)
