@@ -53,8 +53,11 @@ def compare(
         test = each.test
         # Before anything is computed.
         nothing = comparison.RunAnswers(name, test.class_names, (), (), (), ())
+        defaults = {flag: each.values[flag].default for flag in each.list_flags()}
         sides.append(
-            comparison_report.Side(text, each.list_flags(), each.metrics, nothing)
+            comparison_report.Side(
+                text, each.list_flags(), each.metrics, nothing, defaults
+            )
         )
     comparison.check_classes([side.answers for side in sides])
     sides = [

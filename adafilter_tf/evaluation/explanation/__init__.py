@@ -1,1 +1,1 @@
-"""A report on a trained model: what its gates choose and what it gets wrong."""
+"""Pages on trained models: errors, what gates choose, how runs differ."""

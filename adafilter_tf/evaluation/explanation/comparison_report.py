@@ -36,12 +36,14 @@ class Side:
         flags: Its settings by name.
         metrics: As in its `metrics.json`.
         answers: For its test images.
+        defaults: Of the settings, by name.
     """
 
     path: str
     flags: Mapping[str, object]
     metrics: Mapping
     answers: comparison.RunAnswers
+    defaults: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 def describe_side(side: Side) -> dict[str, Any]:
@@ -74,14 +76,20 @@ def describe_side(side: Side) -> dict[str, Any]:
 def list_differing_flags(sides: Sequence[Side]) -> dict[str, list[str]]:
     """Returns by flag its value in each run, of the flags that are not all equal.
 
-    A run whose method does not have a flag has a dash.
+    A run whose method does not have a flag has a dash; that alone is no difference if
+    the others have the flag's default.
     """
-    names = dict.fromkeys(name for side in sides for name in side.flags)
-    found = {
-        name: [_format_flag(side.flags.get(name, _ABSENT)) for side in sides]
-        for name in names
-    }
-    return {name: texts for name, texts in found.items() if len(set(texts)) > 1}
+    found = {}
+    for name in dict.fromkeys(name for side in sides for name in side.flags):
+        texts = {_format_flag(side.flags[name]) for side in sides if name in side.flags}
+        if not all(name in side.flags for side in sides):
+            texts |= {_format_flag(side.defaults.get(name)) for side in sides}
+        if len(texts) > 1:
+            found[name] = [
+                _format_flag(side.flags[name]) if name in side.flags else "–"
+                for side in sides
+            ]
+    return found
 
 
 def format_text(sides: Sequence[Side], matched: Sequence[comparison.RunAnswers]) -> str:
@@ -230,7 +238,7 @@ def _make_metrics(sides: Sequence[Side]) -> list[list[str]]:
         "test_accuracy": ("Test accuracy", verdict.format_percent),
         "mean_per_class_accuracy": ("Mean over classes", verdict.format_percent),
         "loss": ("Loss, nats", "{:.3f}".format),
-        "seconds": ("Training time", text.format_duration),
+        "seconds": ("Training, seconds", "{:,.0f}".format),
         "parameters": ("Parameters", "{:,}".format),
         "trainable_parameters": ("Trained parameters", "{:,}".format),
         "tuned_fraction": ("Tuned fraction", verdict.format_percent),
@@ -296,12 +304,7 @@ def _wrap(sentence: str, indent: str = "") -> list[str]:
     )
 
 
-_ABSENT = object()
-
-
 def _format_flag(value: object) -> str:
-    if value is _ABSENT:
-        return "–"
     if isinstance(value, bool):
         return "on" if value else "off"
     if isinstance(value, list | tuple):

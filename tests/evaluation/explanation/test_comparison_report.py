@@ -39,8 +39,9 @@ def make_side(images, name, predicted, **changes):
         [0.5, 0.75, 1.0, float("nan")],
     )
     metrics = {**METRICS, **changes.pop("metrics", {})}
+    defaults = {"lora_rank": 8, "gate_units": 64}
     return comparison_report.Side(
-        f"runs/{name}", {**flags, **changes}, metrics, answers
+        f"runs/{name}", {**flags, **changes}, metrics, answers, defaults
     )
 
 
@@ -54,6 +55,7 @@ def sides(images):
             ["cat", "<dog>", "<dog>", "<dog>"],
             horizontal_flip=False,
             lora_rank=4,
+            gate_units=64,
             metrics={"tuned_fraction": 0.5, "test_loss": 0.25},
         ),
     ]
@@ -69,11 +71,11 @@ def test_text_has_flags_metrics_and_differences(sides):
     assert lines[:2] == [["A", "runs/first"], ["B", "runs/second"]]
     assert "  horizontal_flip: A on; B off" in text
     assert "  lora_rank: A –; B 4" in text
-    assert "seed" not in text
+    assert "seed" not in text and "gate_units" not in text
     # Wilson's interval for 3 of 4.
     assert "95 % interval".split() + "30.1 to 95.4 30.1 to 95.4".split() in lines
     assert "Loss, nats 0.500 0.250".split() in lines
-    assert "Training time 1 min 1 min".split() in lines
+    assert "Training, seconds 61 61".split() in lines
     assert "Tuned fraction – 50.0 %".split() in lines
     assert "All runs have the same 4 test images." in text
     assert "Only this run right 1".split() in lines
