@@ -48,10 +48,10 @@ def check_classes(runs: Sequence[RunAnswers]) -> None:
         for one, other in ((first, run), (run, first)):
             alone = sorted(set(one.class_names) - set(other.class_names))
             if alone:
+                more = f" ({len(alone) - 1} more)" if len(alone) > 1 else ""
                 raise errors.RunError(
-                    f"{other.name} has no class {alone[0]!r}, which {one.name} has "
-                    f"({len(alone)} such classes): only runs with the same classes are "
-                    "compared."
+                    f"{other.name} has no class {alone[0]!r}{more}, which {one.name} "
+                    "has: only runs with the same classes are compared."
                 )
 
 

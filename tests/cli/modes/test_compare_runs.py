@@ -138,7 +138,9 @@ def test_other_classes_are_named(first, compare, tmp_path):
         path = other / name
         path.write_text(path.read_text().replace("red", "pink"))
     result = compare(f"--runs={first.root},{other}")
-    command_line.assert_error(result, 1, "has no class", "pink")
+    command_line.assert_error(
+        result, 1, "other has no class 'red', which run has: only"
+    )
 
 
 def test_comparison_is_not_written_into_a_run(first, second, compare):
