@@ -42,6 +42,7 @@ TENSORFLOW_ROOMS = {
     "data": {"files"},
     "distribution": {"files"},
     "experiments": {"files"},
+    "serving": {"data", "evaluation", "files", "models", "prediction"},
     "prediction": {"data", "files"},
     "evaluation": {"data", "distribution", "files", "models"},
     "export": {"data", "files", "layers", "models"},

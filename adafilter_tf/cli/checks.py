@@ -28,6 +28,8 @@ _MODES_OF = {
     **dict.fromkeys(
         ("explain_split", "explain_images", "explain_projection"), ("explain",)
     ),
+    **dict.fromkeys(("host", "port"), ("serve", "demo")),
+    "export_version": ("serve",),
     **dict.fromkeys(("search", "search_method", "search_trials"), ("search",)),
     "finder_steps": ("find_learning_rate",),
     **dict.fromkeys(("runs", *_TRAINED_COMPARISON), ("compare",)),
@@ -54,6 +56,9 @@ _WITHOUT_EFFECT = {
     "compare": _RUN_ALONE,
     "search": _RUN_ALONE,
     "find_learning_rate": (*_RUN_ALONE, "recipe"),
+    # The export names its own number of classes.
+    "serve": ("batch_size", "top_k"),
+    "demo": ("batch_size",),
 }
 # Of gates that a network computes; others are forced or sampled.
 _NETWORK_FLAGS = (

@@ -144,10 +144,9 @@ def _write(values, folder, metrics, examples, outputs, extent) -> None:
         options = {"spec": spec, "batch_size": values.batch_size}
         if outputs is None:
             outputs = evaluation.create_scorer(model, **options)(examples.paths)
-        if extent == "all":
-            predict_classes = functools.partial(
-                gate_interventions.predict_classes, model, **options
-            )
+        if outputs.gates and extent == "all":
+            interventions = gate_interventions.GateInterventions(model, **options)
+            predict_classes = interventions.predict_classes
     report = explain.describe_outputs(
         outputs,
         examples,

@@ -64,7 +64,7 @@ def predict_paths(
         RunError: A logit is not finite; the image is named.
     """
     top_k = min(top_k, len(class_names))
-    read = _reader(spec)
+    read = create_reader(spec)
     shape = None
     for batch_paths, contents in _read_ahead(paths, batch_size, read):
         shape = shape or (len(batch_paths), *spec.shape)
@@ -108,8 +108,12 @@ def rank_classes(
     )
 
 
-def _reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
-    """Returns a function from a path to pixels [S, S, C], or to why there are none."""
+def create_reader(spec: ImageSpec) -> Callable[[str], np.ndarray | str]:
+    """Returns a function from a path to pixels [S, S, C], or to why there are none.
+
+    Args:
+        spec: How an image becomes float32 pixels in 0..255.
+    """
 
     def preprocess(encoded: tf.Tensor) -> tf.Tensor:
         return preprocessing.preprocess_for_evaluation(encoded, spec)

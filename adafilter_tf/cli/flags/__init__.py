@@ -28,7 +28,7 @@ TOPICS = {
     "Checkpoints and non-finite losses": safety_flags,
     "TensorBoard": tensorboard_flags,
     "Export": export_flags,
-    "Modes evaluate, predict and explain": finished_run_flags,
+    "Modes evaluate, predict, explain, serve and demo": finished_run_flags,
     "Modes search and find_learning_rate": search_flags,
     "Mode compare": comparison_flags,
 }

@@ -5,7 +5,7 @@ from adafilter_tf.cli.flags.definition import Definer
 
 
 def define(kinds: Definer) -> None:
-    """Defines the flags of --mode=evaluate, predict and explain."""
+    """Defines the flags of --mode=evaluate, predict, explain, serve and demo."""
     _define_prediction(kinds)
     kinds.string(
         "evaluate_on",
@@ -38,6 +38,7 @@ def define(kinds: Definer) -> None:
         choices.PROJECTIONS,
         "explain: how gate patterns are projected to the plane.",
     )
+    _define_serving(kinds)
 
 
 def _define_prediction(kinds: Definer) -> None:
@@ -55,3 +56,25 @@ def _define_prediction(kinds: Definer) -> None:
         "predict: overrides the file's ending; standard output is csv by default.",
     )
     kinds.boolean("overwrite", False, "predict: replaces the file of --predictions.")
+
+
+def _define_serving(kinds: Definer) -> None:
+    kinds.string(
+        "host",
+        "127.0.0.1",
+        "serve, demo: the address to listen on. The default is for this machine alone; "
+        "there is no password and no encryption.",
+    )
+    kinds.integer(
+        "port",
+        None,
+        "serve, demo: 0 takes a free port. None: 8501 for serve, 7860 for demo.",
+        lower_bound=0,
+        upper_bound=2**16 - 1,
+    )
+    kinds.integer(
+        "export_version",
+        None,
+        "serve: the number of the export; none for the newest.",
+        lower_bound=0,
+    )

@@ -9,6 +9,8 @@ MODES = (
     "predict",
     "explain",
     "export",
+    "serve",
+    "demo",
     "compare",
     "find_learning_rate",
     "search",
@@ -23,8 +25,10 @@ def define(kinds: Definer) -> None:
         MODES,
         "train: fine-tunes, evaluates on the test images and exports. inspect: "
         "describes a data set. evaluate, predict, explain, export: use the trained "
-        "model in --output_dir. compare: methods, tasks and seeds, with a search of "
-        "the hyper-parameters, as tables and a plot. find_learning_rate: plots the "
+        "model in --output_dir. serve: answers TensorFlow Serving's REST requests by "
+        "its export. demo: a page of this machine to drop pictures on. compare: "
+        "methods, tasks and seeds, with a search of the hyper-parameters, as tables "
+        "and a plot. find_learning_rate: plots the "
         "training loss over rising rates. search: tunes the flags of --search by "
         "KerasTuner, on validation images.",
     )

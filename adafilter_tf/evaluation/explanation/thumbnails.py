@@ -11,9 +11,9 @@ _SIDE = 96
 _LOSSLESS_SIDE = 48
 
 
-def create_thumbnail(path: str) -> str:
-    """Returns a data URI of an image file, its longer side at most 96 pixels."""
-    image = thumbnail.read_thumbnail(path, _SIDE)
+def create_thumbnail(path: str, side: int = _SIDE) -> str:
+    """Returns a data URI of an image file, its longer side at most `side` pixels."""
+    image = thumbnail.read_thumbnail(path, side)
     if max(image.shape[:2]) <= _LOSSLESS_SIDE:
         kind, encoded = "png", tf.io.encode_png(image)
     else:
