@@ -46,6 +46,10 @@ RUN_ELSEWHERE = {
     "::test_command_gives_the_rows_of_the_model",
     r"tensorboard .*": "reason: a server without an end; tests/training/tensorboard "
     "reads the files",
+    r"python -m adafilter_tf.run --mode=serve .*": "tests/cli/modes/test_serve.py"
+    "::test_client_and_curl_get_what_prediction_gives",
+    r"python -m adafilter_tf.run --mode=demo .*": "tests/cli/modes/test_demo.py"
+    "::test_dropped_pictures_are_answered_in_a_browser",
     r"(python -c .*|saved_model_cli .*)": "tests/export/test_saved_model.py"
     "::test_saved_model_cli_gives_the_same_as_prediction",
     r"python -m adafilter_tf.run --flagfile=configs/flowers.cfg.*": "tests/test_run.py"

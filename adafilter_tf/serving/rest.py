@@ -119,15 +119,14 @@ def create_app(served: ServedModel):
 
 
 async def _read_body(request) -> bytes:
-    promised = request.headers.get("content-length", "")
     body = bytearray()
-    too_long = promised.isdecimal() and int(promised) > MAX_BODY_BYTES
-    if not too_long:
-        async for chunk in request.stream():
+    length = 0
+    async for chunk in request.stream():
+        length += len(chunk)
+        # The rest is read and dropped: a client that cannot send it hears no reason.
+        if length <= MAX_BODY_BYTES:
             body += chunk
-            if too_long := len(body) > MAX_BODY_BYTES:
-                break
-    if too_long:
+    if length > MAX_BODY_BYTES:
         raise RequestError(
             413, f"Request of more than {MAX_BODY_BYTES} bytes; send fewer images"
         )
