@@ -71,11 +71,17 @@ def url_of(listener: socket.socket) -> str:
 
 
 @contextlib.contextmanager
-def ending_on_sigterm() -> Iterator[None]:
-    """SIGTERM ends the program with exit code 0, as one that serves until then."""
+def ending_on_signals() -> Iterator[None]:
+    """SIGTERM ends the program with exit code 0, as one that serves until then.
+
+    Raises:
+        KeyboardInterrupt: After SIGINT, with a message.
+    """
     before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         yield
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("Interrupted.") from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
@@ -102,8 +108,5 @@ def run(app, listener: socket.socket, *, max_connections: int | None = None) -> 
         limit_concurrency=max_connections,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    try:
-        with listener:
-            uvicorn.Server(config).run(sockets=[listener])
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt("Interrupted.") from None
+    with listener:
+        uvicorn.Server(config).run(sockets=[listener])

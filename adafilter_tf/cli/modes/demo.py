@@ -68,7 +68,7 @@ def run(values: flags.FlagValues) -> None:
     server.check_installed("demo", ("gradio",))
     port = DEFAULT_PORT if values.port is None else values.port
     with (
-        server.ending_on_sigterm(),
+        server.ending_on_signals(),
         tempfile.TemporaryDirectory(prefix="adafilter-demo-") as uploads,
     ):
         listener = server.bind(values.host, port)

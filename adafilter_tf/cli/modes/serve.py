@@ -25,7 +25,7 @@ def run(values: flags.FlagValues) -> None:
     server.check_installed("serve", ("starlette", "uvicorn"))
     folder = choose_export(finished_run.open_run(values), values.export_version)
     port = DEFAULT_PORT if values.port is None else values.port
-    with server.ending_on_sigterm():
+    with server.ending_on_signals():
         listener = server.bind(values.host, port)
         served = served_model.ServedModel(folder, NAME)
         url = f"{server.url_of(listener)}/v1/models/{NAME}"
