@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import os
 from collections.abc import Mapping, Sequence
+from importlib import resources
 
 import jinja2
 
@@ -61,8 +62,8 @@ def render_answers(
 
 def read_css() -> str:
     """Returns the style sheet of both."""
-    found = _environment().loader.get_source(_environment(), "demo.css")  # type: ignore[union-attr]
-    return found[0]
+    folder = resources.files("adafilter_tf.serving") / "templates"
+    return (folder / "demo.css").read_text("utf-8")
 
 
 def _render(name: str, **values) -> str:

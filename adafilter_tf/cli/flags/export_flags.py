@@ -14,7 +14,8 @@ def define(kinds: Definer) -> None:
     kinds.integer(
         "top_k",
         3,
-        "Classes named per image, by --mode=predict and by the exported model.",
+        "Classes named per image, by --mode=predict and by the exported model. "
+        "--mode=demo names 5, unless this flag is given.",
         lower_bound=1,
     )
     kinds.enum(

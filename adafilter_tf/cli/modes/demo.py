@@ -20,6 +20,7 @@ from adafilter_tf.runs import run_dir
 from adafilter_tf.serving import answer_page, demo_page, picture_answers, server
 
 DEFAULT_PORT = 7860
+DEFAULT_TOP_K = 5
 # Training pictures that are compared with; reading them takes seconds to a minute.
 MAX_TRAINING_PICTURES = 400
 
@@ -39,7 +40,7 @@ class Demo:
         model, spec = finished_run.load_model(values, folder)
         self._observer = picture_answers.Observer(model, spec)
         self._class_names = finished_run.read_labels(folder)
-        self._top_k = values.top_k
+        self._top_k = values.top_k if values["top_k"].present else DEFAULT_TOP_K
         examples = explain.draw_sample(
             splits.read_splits(folder.splits).train, MAX_TRAINING_PICTURES, values.seed
         )
