@@ -52,7 +52,7 @@ COMMANDS = {
         "explain", ("output_dir", "evaluate_on"), "shows what the gates chose"
     ),
     "export": Command("export", ("output_dir",), "writes the next SavedModel"),
-    "serve": Command("serve", ("output_dir",), "answers REST requests by its export"),
+    "serve": Command("serve", ("output_dir",), "serves its export by REST"),
     "demo": Command("demo", ("output_dir",), "opens a page to drop pictures on"),
     "compare": Command(
         "compare", ("runs",), "compares runs, or methods over tasks and seeds", 0
