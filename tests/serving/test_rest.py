@@ -114,7 +114,10 @@ def test_number_that_json_cannot_say_is_refused_by_name(served):
             'signature name: "no" not found',
         ),
         ({"instances": ["a"], "signature_name": ["no"]}, "not found in signature def"),
-        ({"instances": ["a"], "signature_name": "strict"}, "WebP required."),
+        (
+            {"instances": ["a"], "signature_name": "strict"},
+            "Unknown image file format. One of JPEG",
+        ),
     ],
 )
 def test_wrong_request_is_400_with_its_reason(served, request_body, message):
