@@ -266,7 +266,8 @@ def to_array(name: str, values: object, spec: tf.TensorSpec) -> np.ndarray:
         if is_text:
             array = np.array(_decode(values), object)
         else:
-            array = np.array(values, spec.dtype.as_numpy_dtype)
+            with np.errstate(over="ignore"):  # an infinity is refused below
+                array = np.array(values, spec.dtype.as_numpy_dtype)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RequestError(400, f"Input {name}: {errors.explain(error)}") from error
     if not spec.shape.is_compatible_with(array.shape):

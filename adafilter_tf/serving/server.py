@@ -91,7 +91,7 @@ def run(app, listener: socket.socket, *, max_connections: int | None = None) -> 
 
     Args:
         app: By the ASGI protocol.
-        listener: See `bind`; closed at the end.
+        listener: See `bind`.
         max_connections: More are answered by 503; None for any number.
 
     Raises:
@@ -108,5 +108,4 @@ def run(app, listener: socket.socket, *, max_connections: int | None = None) -> 
         limit_concurrency=max_connections,
         timeout_graceful_shutdown=_SHUTDOWN_S,
     )
-    with listener:
-        uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=[listener])

@@ -70,9 +70,9 @@ def run(values: flags.FlagValues) -> None:
     port = DEFAULT_PORT if values.port is None else values.port
     with (
         server.ending_on_signals(),
+        server.bind(values.host, port) as listener,
         tempfile.TemporaryDirectory(prefix="adafilter-demo-") as uploads,
     ):
-        listener = server.bind(values.host, port)
         demo = Demo(values)
         app = demo_page.create_app(
             answer_page.render_head(demo.facts),

@@ -23,10 +23,9 @@ curl --data "{{\\"instances\\": [{{\\"image_bytes\\": \
 def run(values: flags.FlagValues) -> None:
     """Serves the newest export, or --export_version, until a signal."""
     server.check_installed("serve", ("starlette", "uvicorn"))
-    folder = choose_export(finished_run.open_run(values), values.export_version)
     port = DEFAULT_PORT if values.port is None else values.port
-    with server.ending_on_signals():
-        listener = server.bind(values.host, port)
+    with server.ending_on_signals(), server.bind(values.host, port) as listener:
+        folder = choose_export(finished_run.open_run(values), values.export_version)
         served = served_model.ServedModel(folder, NAME)
         url = f"{server.url_of(listener)}/v1/models/{NAME}"
         print(f"Serving {folder} at {url} until Ctrl-C. Try:\n")

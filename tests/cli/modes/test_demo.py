@@ -67,6 +67,7 @@ def test_page_has_the_probabilities_of_predict(gated, capfd):
     assert "What the gates chose" in page
 
 
+@pytest.mark.slow  # two models
 def test_moved_training_pictures_are_counted_on_the_page(gated, tmp_path):
     images = gated.root.parent / "images"
     path = shutil.copy(images / "test/red/0.png", tmp_path)

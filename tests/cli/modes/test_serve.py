@@ -23,6 +23,7 @@ from adafilter_tf.files import model_file
 from adafilter_tf.runs import run_dir
 from adafilter_tf.serving import rest
 from tests import command_line, run_folders
+from tests.tools import served_colours
 
 ROOT = pathlib.Path(__file__).parents[3]
 SPEC = ImageSpec(image_size=16, channels=3, crop_fraction=1.0)
@@ -38,36 +39,36 @@ def exported(tmp_path_factory):
     """A finished run with two exports, and images of which one is broken."""
     root = tmp_path_factory.mktemp("exported")
     folder = run_folders.make_run(root, "--crop_fraction=1.0", method="fine_tuning")
-    for _ in range(2):
-        # Not `run_export`: its card needs the metrics of a training.
-        export.export_saved_model(
-            model_file.load_model(folder.model),
-            str(folder.export),
-            SPEC,
-            class_names=NAMES,
-        )
+    # Not `run_export`: its card needs the metrics of a training.
+    export.export_saved_model(
+        model_file.load_model(folder.model),
+        str(folder.export),
+        SPEC,
+        class_names=NAMES,
+    )
+    shutil.copytree(folder.export / "1", folder.export / "2")
     run_folders.make_images(root / "photos", number=1)
     (root / "photos/broken.jpg").write_bytes(b"\xff\xd8\xff")
     return folder, root / "photos"
 
 
-def test_newest_export_or_the_named_one_is_served(exported, tmp_path):
-    folder, _ = exported
-    assert serve.choose_export(folder, None) == folder.export / "2"
-    assert serve.choose_export(folder, 1) == folder.export / "1"
-    with pytest.raises(errors.RunError, match="--export_version=7; .* has 1, 2.$"):
-        serve.choose_export(folder, 7)
-    damaged = run_dir.RunDir(tmp_path)
+def test_newest_export_or_the_named_one_is_served(tmp_path):
+    folder = run_dir.RunDir(tmp_path / "run")
     with pytest.raises(errors.RunError, match="has no export: write one with `adafil"):
-        serve.choose_export(damaged, None)
-    shutil.copytree(folder.export / "1", damaged.export / "1")
-    (damaged.export / "1/saved_model.pb").write_bytes(b"cut")
-    with pytest.raises(errors.RunError, match="1 is damaged .saved_model.pb"):
-        serve.choose_export(damaged, None)
+        serve.choose_export(folder, None)
+    for version in (1, 2, 10):
+        served_colours.save(folder.export, version)
+    assert serve.choose_export(folder, None) == folder.export / "10"
+    assert serve.choose_export(folder, 1) == folder.export / "1"
+    with pytest.raises(errors.RunError, match="--export_version=7; .* has 1, 2, 10.$"):
+        serve.choose_export(folder, 7)
+    (folder.export / "10/saved_model.pb").unlink()
+    with pytest.raises(errors.RunError, match="10 is damaged .saved_model.pb"):
+        serve.choose_export(folder, None)
 
 
-def test_flags_of_other_modes_are_refused(capfd, exported):
-    given = ["--mode=evaluate", f"--output_dir={exported[0].root}"]
+def test_flags_of_other_modes_are_refused(capfd, tmp_path):
+    given = ["--mode=evaluate", f"--output_dir={tmp_path}"]
     for flag in ("--port=80", "--host=::1"):
         result = command_line.call(capfd, *given, flag)
         command_line.assert_error(
@@ -84,11 +85,11 @@ def test_flags_of_other_modes_are_refused(capfd, exported):
 
 
 @needs_packages
-def test_port_in_use_is_one_line_and_exit_code_1(capfd, exported):
+def test_port_in_use_is_one_line_and_exit_code_1(capfd, fine_tuned):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         result = command_line.call(
-            capfd, "--mode=serve", f"--output_dir={exported[0].root}", f"--port={port}"
+            capfd, "--mode=serve", f"--output_dir={fine_tuned.root}", f"--port={port}"
         )
     command_line.assert_error(result, 1, f"--port={port} of 127.0.0.1 is in use")
 
