@@ -107,14 +107,15 @@ def _describe(flag: flags.Flag) -> str:
         break_long_words=False,
         break_on_hyphens=False,
     )
+    # Many values are broken behind a bar.
     head = textwrap.fill(
-        head,
+        head.replace("|", "| "),
         _WIDTH,
         initial_indent="  ",
         subsequent_indent=indent,
         break_long_words=False,
         break_on_hyphens=False,
-    )
+    ).replace("| ", "|")
     return f"{head}\n{text}\n"
 
 
