@@ -1,6 +1,5 @@
 """Pages on a finished run, and `report.html`, the one that a training leaves."""
 
-import functools
 import os
 import pathlib
 import shlex
