@@ -99,7 +99,8 @@ class QuietFreeze:
 
 def pass_through(layer: keras.Layer, name: str) -> keras.Layer:
     """Returns what stands in the place of a layer that would add noise."""
-    return keras.layers.Identity(dtype=layer.dtype_policy, name=name)
+    # By the policy's name: with the object Keras cannot save the layer.
+    return keras.layers.Identity(dtype=layer.dtype_policy.name, name=name)
 
 
 def list_frozen_noise(calls: Sequence[graph.Call], names: Collection[str]) -> set[str]:

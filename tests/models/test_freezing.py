@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from adafilter_tf.files import model_file
 from adafilter_tf.methods import METHODS
 from adafilter_tf.models import freezing, gating, trunk
 from tests.conftest import random_images
@@ -82,6 +83,21 @@ def test_frozen_blocks_are_not_noisy(method, options, last):
     assert model.get_layer("head") in rest.layers
     features = keras.Model(model.input, model.get_layer("block2_drop").output)
     np.testing.assert_allclose(features(images, training=True), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [
+        ("fine_tuning", {"tune_blocks": "none"}),
+        ("adafilter", {"gate_from": "block3"}),
+    ],
+)
+def test_network_whose_noise_was_taken_out_is_saved(method, options, tmp_path):
+    model = METHODS[method].build(noisy_blocks(augment=False), 3, **options)
+    model_file.save_model(model, tmp_path / "model.keras")
+    loaded = model_file.load_model(tmp_path / "model.keras")
+    images = random_images(2, 8, 8, 3)
+    assert np.array_equal(loaded(images), model(images))
 
 
 def test_tuned_blocks_stay_noisy():
