@@ -48,8 +48,10 @@ _RUN_ALONE = (
     "log_every",
     "max_rollbacks",
     "on_non_finite",
+    "probe",
     "profile_steps",
     "report",
+    "time_limit",
     "top_k",
 )
 _WITHOUT_EFFECT = {
@@ -90,6 +92,7 @@ def check_flags(values: flags.FlagValues) -> None:
     if not values.output_dir and not values.dry_run and not compares_runs:
         raise errors.UsageError("--output_dir is missing: the run's directory.")
     check_backbone(values)
+    _check_automatic_rate(values)
     for name in values.export_formats:
         if name not in choices.EXPORT_FORMATS:
             raise errors.UsageError(
@@ -120,6 +123,21 @@ def check_flags(values: flags.FlagValues) -> None:
     ]
     if ignored:
         logging.warning("No effect in --mode=%s: %s", values.mode, " ".join(ignored))
+
+
+def _check_automatic_rate(values: flags.FlagValues) -> None:
+    if values.learning_rate != choices.AUTO:
+        return
+    if values.mode == "find_learning_rate":
+        raise errors.UsageError(
+            "Received --learning_rate=auto with --mode=find_learning_rate, which "
+            "raises the rate step by step; leave one of the two out."
+        )
+    if values.time_limit:
+        raise errors.UsageError(
+            f"Received --learning_rate=auto with --time_limit={values.time_limit}, "
+            "which cannot plan for the search of the rate yet; give a rate or --epochs."
+        )
 
 
 def freezes_first_layers(values: flags.FlagValues, method: str | None) -> bool:
@@ -183,7 +201,16 @@ def _list_conditions(
     learned = values.gate_policy in ("learned", "soft")
     gates = (lambda: learned, "--gate_policy=learned or --gate_policy=soft")
     rate = (lambda: bool(trains_backbone), "tuned blocks (--tune_blocks)")
+    pretrained = values.weights != "random"
     return {
+        "head_init": (
+            lambda: pretrained and values.probe != "never",
+            "pre-trained --weights and a probe (--probe=auto)",
+        ),
+        "probe": (
+            lambda: pretrained or values.probe == "never",
+            "pre-trained --weights",
+        ),
         "monitor": (
             lambda: values.early_stopping_patience > 0,
             "--early_stopping_patience",

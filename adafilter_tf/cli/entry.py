@@ -6,6 +6,7 @@ seconds: a mode's module is imported when it runs.
 
 import importlib
 import sys
+import time
 from collections.abc import Callable
 from typing import NoReturn
 
@@ -90,6 +91,7 @@ def run_mode(values: flags.FlagValues) -> None:
     Raises:
         RunError: What a user can fix.
     """
+    started = time.monotonic()
     importlib.import_module("adafilter_tf.cli.startup")  # before any TensorFlow
     settings = importlib.import_module("adafilter_tf.cli.settings")
     settings.check_backend()
@@ -99,4 +101,8 @@ def run_mode(values: flags.FlagValues) -> None:
     name = "dry_run" if values.dry_run else values.mode
     if values.mode == "compare" and values.runs:
         name = "compare_runs"
-    importlib.import_module(f"adafilter_tf.cli.modes.{name}").run(values)
+    mode = importlib.import_module(f"adafilter_tf.cli.modes.{name}")
+    if name == "train":
+        mode.run(values, started)
+    else:
+        mode.run(values)

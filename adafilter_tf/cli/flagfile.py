@@ -47,6 +47,7 @@ UNRECORDED = (
     "on_non_finite",
     "max_rollbacks",
     "runs",
+    "probe",
     "task",
     "row",
     "seeds",

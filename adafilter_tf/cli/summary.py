@@ -32,15 +32,7 @@ def summarize(
         metrics: The metrics of each trained method, see `training_run.train`.
         exports: What was exported, by format.
     """
-    lines = []
-    for row in metrics:
-        line = (
-            f"{row['method']:<12} test accuracy {100 * row['test_accuracy']:.2f} % "
-            f"({row['test_examples']} images), trained in {row['train_seconds']:.0f} s"
-        )
-        if "tuned_fraction" in row:
-            line += f", {100 * row['tuned_fraction']:.0f} % tuned"
-        lines.append(line)
+    lines = _describe_methods(metrics)
     lines += [
         f"Metrics      {folder.metrics}",
         f"Curves       {folder.results_picture}",
@@ -53,6 +45,31 @@ def summarize(
         f"             adafilter predict {shlex.quote(str(folder.root))} IMAGE...",
     ]
     return "\n".join(lines)
+
+
+def _describe_methods(metrics: Sequence[Mapping]) -> list[str]:
+    """Returns a line for each method, and one for what all of them start from."""
+    probes = [row for row in metrics if "probe_test_accuracy" in row][:1]
+    width = len("frozen features") if probes else 12
+    lines = [
+        f"{row['method']:<{width}} {_describe_accuracy(row, 'test_accuracy')}, trained "
+        f"in {row['train_seconds']:.0f} s"
+        + (
+            f", {100 * row['tuned_fraction']:.0f} % tuned"
+            if "tuned_fraction" in row
+            else ""
+        )
+        for row in metrics
+    ]
+    lines += [
+        f"frozen features {_describe_accuracy(row, 'probe_test_accuracy')}, linear"
+        for row in probes
+    ]
+    return lines
+
+
+def _describe_accuracy(row: Mapping, name: str) -> str:
+    return f"test accuracy {100 * row[name]:.2f} % ({row['test_examples']} images)"
 
 
 def _describe_export(name: str, text: str | os.PathLike) -> str:

@@ -10,7 +10,12 @@ from adafilter_tf.optim import losses, optimizers
 
 
 def make_plan(
-    values: flags.FlagValues, method: str, strategy, examples: Examples
+    values: flags.FlagValues,
+    method: str,
+    strategy,
+    examples: Examples,
+    *,
+    learning_rate: float | None = None,
 ) -> training.TrainingPlan:
     """Returns how a method's model is trained.
 
@@ -19,6 +24,7 @@ def make_plan(
         method: A key of METHODS.
         strategy: The one that holds the model.
         examples: The training split, whose classes are counted for class weights.
+        learning_rate: In the place of --learning_rate; None for the flag's.
 
     Raises:
         UsageError: Gradients are to be accumulated over several replicas, or XLA is to
@@ -36,9 +42,12 @@ def make_plan(
         weights = losses.balance_classes(examples.count_per_class())
     chosen = methods.METHODS[method]
     names = [field.name for field in dataclasses.fields(optimizers.OptimizerOptions)]
+    rates = _take(values, names)
+    if learning_rate is not None:
+        rates["learning_rate"] = learning_rate
     return training.TrainingPlan(
         stages=chosen.stages(**_take(values, chosen.list_stage_options())),
-        optimizer=optimizers.OptimizerOptions(**_take(values, names)),
+        optimizer=optimizers.OptimizerOptions(**rates),
         loss=losses.create_loss(weights, values.label_smoothing),
         jit_compile=distribution.use_jit_compile(values.jit_compile, strategy),
         finish=chosen.finish,

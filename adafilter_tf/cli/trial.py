@@ -11,6 +11,7 @@ from absl import flags, logging
 
 from adafilter_tf import errors, training
 from adafilter_tf.cli import checks, dataset, flagfile, settings, trial_model
+from adafilter_tf.cli.flags import choices
 from adafilter_tf.data import sources
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.evaluation import gate_statistics
@@ -98,6 +99,16 @@ def check_flags(arguments: list[str]) -> None:
             f"Received recipe={values.recipe} in a comparison, whose tasks say "
             "themselves how long and on what they train. Run --mode=train with the "
             "recipe and put the values that it prints into the tasks and rows."
+        )
+    if values.time_limit:
+        raise errors.UsageError(
+            f"Received time_limit={values.time_limit} in a comparison or a search, "
+            "whose trainings have --epochs epochs each; remove it."
+        )
+    if values.learning_rate == choices.AUTO:
+        raise errors.UsageError(
+            "Received learning_rate=auto in a comparison or a search, which choose "
+            "among rates themselves: name them, as in learning_rate=0.003|0.01|0.05."
         )
     flagfile.check_unused(values)
     checks.check_effects(values, _CHECKED)

@@ -1,15 +1,17 @@
 """The model of a trial, which the next trial of the same program trains again."""
 
 import functools
+from collections.abc import Callable, Sequence
 
 import keras
+import numpy as np
 import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import evaluation, methods, training
 from adafilter_tf.cli import flagfile, settings, training_settings
 from adafilter_tf.data.examples import Splits
-from adafilter_tf.evaluation import gate_interventions
+from adafilter_tf.evaluation import feature_probe, gate_interventions
 from adafilter_tf.models import gate_io, initialization
 
 # They change numbers in a traced program, not the program.
@@ -60,11 +62,32 @@ class TrialModel:
             self.model, self._spec, batch_size=self._batch_size
         )
 
-    def begin(self, seed: int) -> None:
-        """Gives the model the weights with which a trial of a seed begins."""
+    @functools.cached_property
+    def _read_features(self) -> Callable[[Sequence[str]], np.ndarray]:
+        return feature_probe.create_reader(
+            self.model, self._spec, batch_size=self._batch_size
+        )
+
+    def begin(self, values: flags.FlagValues, splits: Splits) -> None:
+        """Gives the model the weights with which a trial begins.
+
+        Args:
+            values: Flags of the trial.
+            splits: Of its data set, on which a probe is fitted.
+        """
         for variable, array in zip(self.model.variables, self._start, strict=True):
             variable.assign(array)
-        initialization.initialize(self.model, seed)
+        initialization.initialize(self.model, values.seed)
+        if values.head_init == "probe":
+            seen = {"train": splits.train, "validation": splits.validation}
+            feature_probe.measure(
+                self.model,
+                seen,
+                self._spec,
+                batch_size=self._batch_size,
+                seed=values.seed,
+                read=self._read_features,
+            ).start_head(self.model)
 
 
 # What the last trial of this process left.
@@ -83,7 +106,7 @@ def start(values: flags.FlagValues, splits: Splits) -> TrialModel:
         _LATEST.clear()
         keras.backend.clear_session(free_memory=True)
         _LATEST[key] = TrialModel(values, splits)
-    _LATEST[key].begin(values.seed)
+    _LATEST[key].begin(values, splits)
     return _LATEST[key]
 
 

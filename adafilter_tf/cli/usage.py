@@ -15,6 +15,7 @@ FIRST = (
     "backbone",
     "method",
     "epochs",
+    "time_limit",
     "batch_size",
     "learning_rate",
     "horizontal_flip",

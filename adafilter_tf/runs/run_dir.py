@@ -72,6 +72,21 @@ class RunDir:
         return self.root / "start_gates.npz"
 
     @property
+    def time_plan(self) -> pathlib.Path:
+        """The number of epochs that fits into --time_limit."""
+        return self.root / "time_plan.json"
+
+    @property
+    def learning_rates(self) -> pathlib.Path:
+        """The rates that --learning_rate=auto tried, and the chosen one."""
+        return self.root / "learning_rates.json"
+
+    @property
+    def probe(self) -> pathlib.Path:
+        """The linear classifier on the features before training."""
+        return self.root / "probe.npz"
+
+    @property
     def tensorboard(self) -> pathlib.Path:
         """TensorBoard logs."""
         return self.root / "tensorboard"
@@ -129,6 +144,21 @@ class RunDir:
     def has_started(self) -> bool:
         """Returns whether there is something that training has achieved."""
         return self.model.exists() or any(self.checkpoints.glob("step_*"))
+
+    def check_not_begun(self, missing: pathlib.Path) -> None:
+        """Checks that no training began by a decision whose file is gone.
+
+        Args:
+            missing: The file.
+
+        Raises:
+            RunError: There are checkpoints.
+        """
+        if any(self.checkpoints.glob("step_*")):
+            raise errors.RunError(
+                f"{missing} is gone, by which the training in {self.root} began; put "
+                "it back, or start anew in another --output_dir."
+            )
 
     def is_complete(self) -> bool:
         """Returns whether the training has ended and left an intact model and metrics.
@@ -238,6 +268,9 @@ def claim(
             run_dir.skipped_images,
             run_dir.images,
             run_dir.start_gates,
+            run_dir.probe,
+            run_dir.time_plan,
+            run_dir.learning_rates,
         ):
             path.unlink(missing_ok=True)
         atomic.write_text(run_dir.flagfile, flagfile_text)

@@ -13,6 +13,7 @@ from absl import logging
 from adafilter_tf import errors, evaluation, training
 from adafilter_tf.data import pipeline
 from adafilter_tf.distribution import workers as workers_lib
+from adafilter_tf.evaluation import feature_probe
 from adafilter_tf.files import atomic, model_file
 from adafilter_tf.runs import (
     preemption,
@@ -47,6 +48,7 @@ def train(
     method: str,
     options: run_options.RunOptions,
     report: dict,
+    probe: feature_probe.FeatureProbe | None = None,
     workers: workers_lib.Workers = workers_lib.ALONE,
 ) -> tuple[dict, evaluation.Outputs]:
     """Trains, saves the model, scores it on test and writes the metrics.
@@ -59,6 +61,8 @@ def train(
         method: Name that the checkpoints carry.
         options: Of the run.
         report: Further entries of the metrics.
+        probe: What the result is compared with on the validation images; None for
+            nothing.
         workers: Of the run; all of them train and score, the chief has the folder.
 
     Returns:
@@ -72,7 +76,7 @@ def train(
         RunError: When a checkpoint is of another run or cannot be written.
     """
     workers.broadcast_from_chief(lambda: folder.root.mkdir(parents=True, exist_ok=True))
-    run = _Run(model, data, folder, plan, method, options, workers)
+    run = _Run(model, data, folder, plan, method, options, probe, workers)
     with preemption.Preemption() as asked, _ending_as_asked(asked):
         ended = run.attempt_until_finite(asked.is_requested)
         (is_asked,) = workers.any_worker(asked.is_requested())
@@ -85,7 +89,7 @@ def train(
     metrics, tested = run.measure(ended)
     metrics = {**report, **metrics}
     if workers.is_chief:
-        _warn_of_gap(
+        _warn(
             metrics, options.training.renews or options.training.batch_norm == "fixed"
         )
         pictures = _write_events(run.writer, metrics, tested.logits, data.splits.test)
@@ -122,12 +126,13 @@ class _Ended:
 class _Run:
     """What the attempts of one run share; see `train`."""
 
-    def __init__(self, model, data, folder, plan, method, options, workers):
+    def __init__(self, model, data, folder, plan, method, options, probe, workers):
         self._model = model
         self._data = data
         self._folder = folder
         self._plan = plan
         self._options = options
+        self._probe = probe
         self._workers = workers
         steps = options.training
         self._score = evaluation.create_scorer(
@@ -209,6 +214,8 @@ class _Run:
         splits, steps = self._data.splits, self._options.training.total_steps
         if self._stopper:
             steps = self._stopper.last_step
+        held_out = splits.validation
+        validated = self._score(held_out.paths)
         started = time.monotonic()
         tested = self._score(splits.test.paths)
         test_seconds = time.monotonic() - started
@@ -222,13 +229,20 @@ class _Run:
             **training.count_parameters(self._model),
             **ended.found,
             **_measure_sample(self._score, self._data),
-            **training.measure_split(self._score, splits.validation, "validation"),
+            **training.measure_outputs(validated, held_out.labels, "validation"),
             **training.measure_outputs(tested, splits.test.labels, "test"),
             "test_seconds": test_seconds,
             "test_accuracy_per_class": evaluation.measure_classes(
                 tested.logits, splits.test
             ),
+            **self._compare_with_probe(validated.logits),
         }, tested
+
+    def _compare_with_probe(self, logits: np.ndarray) -> dict:
+        if self._probe is None:
+            return {}
+        labels = self._data.splits.validation.labels
+        return {**self._probe.list_metrics(), **self._probe.compare(logits, labels)}
 
 
 def _save_model(model: keras.Model, folder: run_dir.RunDir) -> None:
@@ -243,12 +257,12 @@ def _measure_sample(score, data: pipeline.TrainingInput) -> dict:
     return training.measure_split(score, examples.take(order[:_MAX_SAMPLE]), "train")
 
 
-def _warn_of_gap(metrics: dict, renewed: bool) -> None:
+def _warn(metrics: dict, renewed: bool) -> None:
     gap = statistics_renewal.describe_gap(
         metrics.get("last_epoch_accuracy"), metrics["train_accuracy"], renewed=renewed
     )
-    if gap:
-        logging.warning("%s", gap)
+    for warning in filter(None, (gap, feature_probe.describe_shortfall(metrics))):
+        logging.warning("%s", warning)
 
 
 @contextlib.contextmanager

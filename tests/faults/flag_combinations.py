@@ -46,6 +46,7 @@ _STRINGS = {
     "predictions": ("rows.csv",),
     "evaluate_on": ("digits",),
     "seeds": ("0",),
+    "time_limit": ("1", "90s", "0", "1h30m"),
 }
 
 

@@ -8,6 +8,8 @@ import dataclasses
 
 from adafilter_tf.models.gate_options import GateOptions
 
+# Of --learning_rate: chosen by cli.rate_search.
+AUTO = "auto"
 # models.backbones.BACKBONES
 BACKBONES = (
     "resnet14",

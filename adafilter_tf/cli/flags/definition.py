@@ -9,6 +9,8 @@ from absl import flags
 # The largest finite float32 and int32; what a flag becomes sooner or later.
 MAX_FLOAT = 3.4028234663852886e38
 MAX_INTEGER = 2**31 - 1
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_LONGEST = 1000 * 24 * 3600
 COLORS = {"white": (255, 255, 255), "grey": (128, 128, 128), "black": (0, 0, 0)}
 
 
@@ -30,8 +32,39 @@ def parse_color(text: str) -> tuple[int, int, int]:
     return red, green, blue
 
 
+def parse_duration(text: str) -> float:
+    """Returns the seconds of a text such as 90s, 10m or 1.5h; a number is seconds.
+
+    Raises:
+        ValueError: It is none of these, or not within 1 second and 1,000 days.
+
+    Example:
+        >>> parse_duration("1.5h")
+        5400.0
+    """
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh]?)", text)
+    if not match:
+        raise ValueError("a number of seconds, or with a unit 90s, 10m or 1.5h")
+    seconds = float(match.group(1)) * _UNITS[match.group(2)]
+    if not 1 <= seconds <= _LONGEST:
+        raise ValueError("it must be at least 1 second and at most 1,000 days")
+    return seconds
+
+
 class _FiniteFloatParser(flags.FloatParser):
     """Refuses NaN and infinity, which absl's comparisons with bounds let through."""
+
+    def __init__(self, lower_bound=None, upper_bound=None, words: Sequence[str] = ()):
+        super().__init__(lower_bound, upper_bound)
+        self._words = tuple(words)
+
+    def parse(self, argument):
+        """Returns the number, or the word.
+
+        Raises:
+            ValueError: It is not a finite number within bounds, and not a word.
+        """
+        return argument if argument in self._words else super().parse(argument)
 
     def convert(self, argument):
         """Returns the number, -0.0 as 0.0.
@@ -77,6 +110,15 @@ class _ColorParser(flags.ArgumentParser):
         return argument
 
 
+class _DurationParser(flags.ArgumentParser):
+    """Refuses what `parse_duration` does not take."""
+
+    def parse(self, argument):
+        """Returns the duration as it was written."""
+        parse_duration(argument)
+        return argument
+
+
 class Definer:
     """Defines flags of each kind on one set of values.
 
@@ -95,6 +137,10 @@ class Definer:
         """Defines a color, see `parse_color`."""
         self._define_parsed(_ColorParser(), name, default, text)
 
+    def duration(self, name: str, default: str | None, text: str) -> None:
+        """Defines a time, see `parse_duration`."""
+        self._define_parsed(_DurationParser(), name, default, text)
+
     def enum(
         self, name: str, default: str | None, choices: Sequence[str], text: str
     ) -> None:
@@ -108,9 +154,10 @@ class Definer:
         text: str,
         lower_bound: float | None = None,
         upper_bound: float | None = None,
+        words: Sequence[str] = (),
     ) -> None:
-        """Defines a finite number within bounds, both included."""
-        parser = _FiniteFloatParser(lower_bound, upper_bound)
+        """Defines a finite number within bounds, both included, or one of words."""
+        parser = _FiniteFloatParser(lower_bound, upper_bound, words)
         self._define_parsed(parser, name, default, text)
 
     def integer(

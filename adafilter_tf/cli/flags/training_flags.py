@@ -8,6 +8,7 @@ from adafilter_tf.cli.flags.definition import Definer
 def define(kinds: Definer) -> None:
     """Defines the flags of training."""
     _define_length(kinds)
+    _define_start(kinds)
     _define_optimizer(kinds)
     _define_loss(kinds)
     _define_devices(kinds)
@@ -29,6 +30,12 @@ def _define_length(kinds: Definer) -> None:
         "training examples.",
         lower_bound=1,
         upper_bound=100_000_000,
+    )
+    kinds.duration(
+        "time_limit",
+        None,
+        "Time from the start to the tested and saved model, such as 90s, 10m or 1.5h: "
+        "as many of --epochs as fit.",
     )
     kinds.integer(
         "batch_size",
@@ -52,6 +59,23 @@ def _define_length(kinds: Definer) -> None:
     )
 
 
+def _define_start(kinds: Definer) -> None:
+    kinds.enum(
+        "head_init",
+        "random",
+        ("random", "probe"),
+        "How the head starts; probe: as a logistic regression on the features of the "
+        "pre-trained network, fitted to the training images.",
+    )
+    kinds.enum(
+        "probe",
+        "auto",
+        ("auto", "always", "never"),
+        "Measures that logistic regression on validation and test images, to compare "
+        "the training with; auto: if that takes less than a tenth of the training.",
+    )
+
+
 def _define_optimizer(kinds: Definer) -> None:
     kinds.enum(
         "optimizer",
@@ -59,8 +83,15 @@ def _define_optimizer(kinds: Definer) -> None:
         choices.OPTIMIZERS,
         "For backbone and head; the gates always use Adam.",
     )
+    kinds.float(
+        "learning_rate",
+        0.01,
+        "Peak learning rate of the backbone. auto: that of five with the best "
+        "validation accuracy in short trainings, together as long as the training.",
+        lower_bound=0.0,
+        words=(choices.AUTO,),
+    )
     for name, default, part in (
-        ("learning_rate", 0.01, "the backbone"),
         ("head_learning_rate", 0.01, "the head"),
         ("gate_learning_rate", 0.001, "the gates"),
     ):

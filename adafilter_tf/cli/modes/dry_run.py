@@ -10,10 +10,12 @@ import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import distribution, evaluation, training
-from adafilter_tf.cli import dataset, flagfile, settings, training_settings
+from adafilter_tf.cli import dataset, flagfile, rate_search, settings
+from adafilter_tf.cli.flags import choices
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.models import gate_io
+from adafilter_tf.training import time_plan
 
 
 class _StepTimes(keras.callbacks.Callback):
@@ -39,6 +41,15 @@ def run(values: flags.FlagValues) -> None:
     print(f"Images: {counts}; {len(splits.train.class_names)} classes")
     if skipped:
         print(f"Left out: {len(skipped)} images that cannot be read")
+    if values.time_limit:
+        print(
+            f"Time limit: {values.time_limit}; a training has as many epochs as fit, "
+            f"at most the {values.epochs} of the following"
+        )
+    if values.learning_rate == choices.AUTO:
+        print(
+            "Learning rate: auto; its search takes as many steps again as the training"
+        )
     for method in filter(None, (values.method, values.baseline)):
         print(_try_method(values, method, splits))
     print("A dry run: nothing was written.")
@@ -53,7 +64,7 @@ def _try_method(values: flags.FlagValues, method: str, splits: Splits) -> str:
     model = settings.build_model(
         values, method, len(splits.train.class_names), strategy=strategy
     )
-    plan = training_settings.make_plan(values, method, strategy, splits.train)
+    plan = rate_search.make_plan(values, method, strategy, splits.train)
     options = settings.training_options(values, len(splits.train))
     plan.stages[-1].begin(model)
     training.compile_stage(model, plan, steps=options.total_steps)
@@ -74,14 +85,8 @@ def _try_method(values: flags.FlagValues, method: str, splits: Splits) -> str:
 
 def _estimate_validation(values: flags.FlagValues, score, paths) -> float:
     """Returns the seconds of a whole validation, by one batch and by four."""
-    seconds = {}
-    for batches in (1, 1, 4):  # the first call is traced
-        started = time.monotonic()
-        score(paths[: batches * values.batch_size])
-        seconds[batches] = time.monotonic() - started
-    taken = math.ceil(len(paths) / values.batch_size)
-    each = max(0.0, seconds[4] - seconds[1]) / 3
-    return seconds[1] + each * (taken - 1)
+    _, image = time_plan.time_scoring(score, paths, values.batch_size)
+    return image * values.batch_size * math.ceil(len(paths) / values.batch_size)
 
 
 def _describe(

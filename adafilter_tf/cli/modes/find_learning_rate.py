@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import errors, training
-from adafilter_tf.cli import dataset, settings, training_settings
+from adafilter_tf.cli import dataset, probe, settings, training_settings
 from adafilter_tf.data import pipeline
 from adafilter_tf.models import graph
 from adafilter_tf.optim import lr_finder, optimizers
@@ -36,6 +36,8 @@ def run(values: flags.FlagValues) -> None:
     model = settings.build_model(
         values, values.method, len(splits.train.class_names), strategy=strategy
     )
+    data = settings.training_input(values, model, splits)
+    probe.start_head(values, model, data)
     plan = training_settings.make_plan(values, values.method, strategy, splits.train)
     plan.stages[-1].begin(model)
     optimizer = optimizers.create_optimizer(
@@ -48,7 +50,6 @@ def run(values: flags.FlagValues) -> None:
         model, optimizer, loss=plan.loss, jit_compile=plan.jit_compile
     )
     losses = lr_finder.BatchLosses()
-    data = settings.training_input(values, model, splits)
     batches = pipeline.training_dataset(
         dataclasses.replace(data, cache="none"),
         global_batch_size=values.batch_size,

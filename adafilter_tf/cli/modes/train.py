@@ -4,34 +4,49 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import time
 
 import keras
 from absl import flags, logging
 
-from adafilter_tf import distribution, errors, evaluation
+from adafilter_tf import distribution, errors, evaluation, training
 from adafilter_tf.cli import (
     dataset,
     finished_run,
     flagfile,
+    probe,
+    rate_search,
     run_report,
     settings,
     summary,
-    training_settings,
 )
+from adafilter_tf.cli.flags import choices, definition
 from adafilter_tf.data import splits
 from adafilter_tf.data.examples import Examples, Splits
 from adafilter_tf.data.integrity import image_record, manifest, verification
 from adafilter_tf.distribution import workers
 from adafilter_tf.evaluation import published
 from adafilter_tf.files import atomic
-from adafilter_tf.runs import run_dir, run_export, run_options, training_run
+from adafilter_tf.runs import (
+    run_dir,
+    run_export,
+    run_options,
+    time_limit,
+    training_run,
+)
 
 # The metrics, and the outputs for the test images of a training that ended just now.
 _Trained = tuple[dict, evaluation.Outputs | None]
 
 
-def run(values: flags.FlagValues) -> None:
-    """Trains, evaluates on test and exports; the baseline too, if there is one."""
+def run(values: flags.FlagValues, started: float | None = None) -> None:
+    """Trains, evaluates on test and exports; the baseline too, if there is one.
+
+    Args:
+        values: The run's flags.
+        started: When the command began, by `time.monotonic`; None for now.
+    """
+    started = time.monotonic() if started is None else started
     run_export.check_formats(values.export_formats)
     settings.augmentation(values)  # a package that it needs may be missing
     settings.logging_options(values, values.method)  # and a value wrong
@@ -43,24 +58,45 @@ def run(values: flags.FlagValues) -> None:
             "Received a flag of early stopping on several workers, which cannot stop "
             "early yet; leave it out, or train on one machine."
         )
+    if team.count > 1:
+        _check_one_machine(values)
     folder = run_dir.RunDir(pathlib.Path(values.output_dir))
     with team.report_lost(), contextlib.ExitStack() as held:
         _apply_recipe(values, team)
         distribution.check_batch_size(values.batch_size, strategy.num_replicas_in_sync)
         _claim(values, folder, team, held)
         examples = _share_splits(values, folder, team)
+        folders = _list_folders(values, folder)
         trained = [
-            _train_method(values, method, examples, each, strategy, team)
-            for method, each in zip(
-                (values.method, values.baseline),
-                _list_folders(values, folder),
-                strict=False,
+            _train_method(
+                values,
+                (values.method, values.baseline)[index],
+                examples,
+                each,
+                strategy,
+                team,
+                deadline=_set_deadline(values, started, index, len(folders)),
             )
+            for index, each in enumerate(folders)
         ]
         # The others wait, so that all of them end as the chief does.
         team.broadcast_from_chief(
             lambda: _finish(values, folder, trained, examples.test)
         )
+
+
+def _check_one_machine(values: flags.FlagValues) -> None:
+    """Refuses what several workers cannot find out together."""
+    measured = {
+        "time_limit": values.time_limit is not None,
+        "learning_rate": values.learning_rate == choices.AUTO,
+    }
+    for name, is_given in measured.items():
+        if is_given:
+            raise errors.UsageError(
+                f"Received {values[name].serialize()} on several workers, which cannot "
+                "measure it together yet; leave it out, or train on one machine."
+            )
 
 
 def _apply_recipe(values: flags.FlagValues, team: workers.Workers) -> None:
@@ -139,6 +175,8 @@ def _train_method(
     folder: run_dir.RunDir,
     strategy,
     team,
+    *,
+    deadline: float | None,
 ) -> _Trained:
     done = team.broadcast_from_chief(lambda: _read_metrics(folder))
     if done is not None:
@@ -149,14 +187,29 @@ def _train_method(
     model = settings.build_model(
         values, method, len(examples.train.class_names), strategy=strategy
     )
+    data = settings.training_input(values, model, examples)
+    plan = rate_search.make_plan(values, method, strategy, examples.train)
+    options = settings.training_options(values, len(examples.train), method)
+    if deadline is not None:
+        options = time_limit.limit_length(
+            model,
+            data,
+            folder,
+            plan,
+            options,
+            deadline=deadline,
+            probed_images=probe.count_images(values, examples),
+        )
+    found = probe.start(values, model, data, options, team)
+    plan, searched = _choose_rate(values, model, data, folder, plan, options)
     metrics, outputs = training_run.train(
         model,
-        settings.training_input(values, model, examples),
+        data,
         folder,
-        training_settings.make_plan(values, method, strategy, examples.train),
+        plan,
         method=method,
         options=run_options.RunOptions(
-            settings.training_options(values, len(examples.train), method),
+            options,
             settings.safety_options(values),
             settings.stopping_options(values),
             settings.logging_options(values, method),
@@ -166,12 +219,37 @@ def _train_method(
             "backbone": values.backbone,
             "dataset": values.dataset,
             "seed": values.seed,
+            **searched,
         },
+        probe=found,
         workers=team,
     )
     if team.is_chief:
         _compare_with_published(values, method, metrics)
     return metrics, outputs
+
+
+def _choose_rate(
+    values, model, data, folder, plan, options
+) -> tuple[training.TrainingPlan, dict]:
+    """Returns the plan with the rate of --learning_rate=auto, and it as a metric."""
+    if values.learning_rate != choices.AUTO:
+        return plan, {}
+    rate = rate_search.find_rate(model, data, folder, plan, options)
+    return rate_search.replace_rate(plan, rate), {"learning_rate": rate}
+
+
+def _set_deadline(
+    values: flags.FlagValues, started: float, index: int, count: int
+) -> float | None:
+    """Returns when one of the methods is to be saved; all have equal parts of the time.
+
+    A method after a resume has no more than its part, whatever the others took.
+    """
+    if not values.time_limit:
+        return None
+    part = definition.parse_duration(values.time_limit) / count
+    return min(started + (index + 1) * part, time.monotonic() + part)
 
 
 def _read_metrics(folder: run_dir.RunDir) -> dict | None:

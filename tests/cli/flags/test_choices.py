@@ -19,6 +19,7 @@ from adafilter_tf.training.callbacks import early_stopping
 
 def test_tables_are_those_of_their_modules():
     assert {name: of for name, of in vars(choices).items() if name.isupper()} == {
+        "AUTO": "auto",
         "ADDONS": tuple(addons.OPERATIONS),
         "BACKBONES": tuple(backbones.BACKBONES),
         "BATCH_NORMS": plan.BATCH_NORMS,

@@ -98,3 +98,28 @@ def test_colors_are_names_or_six_digits():
     for text in ("", "pink", "#ff80", "ff8000", "#ff80001", "#gg0000", "white "):
         with pytest.raises(flags.IllegalFlagValueError, match="--transparency_color="):
             parse(f"--transparency_color={text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("90s", 90), ("10m", 600), ("1.5h", 5400), ("0.5m", 30)],
+)
+def test_duration_is_a_number_with_a_unit(text, seconds):
+    assert parse(f"--time_limit={text}").time_limit == text
+    assert definition.parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "0", "0s", "-5m", "10 m", "1h30m", "5d", "m",
+    "nan", "inf", "1e3", ".5h", "1" + 400 * "0", "\u0661m"])  # fmt: skip
+def test_duration_that_is_none_is_refused(text):
+    with pytest.raises(flags.IllegalFlagValueError, match="--time_limit="):
+        parse(f"--time_limit={text}")
+
+
+def test_word_stands_for_a_number_where_it_is_allowed():
+    values = parse("--learning_rate=auto")
+    assert values.learning_rate == "auto"
+    assert values["learning_rate"].serialize() == "--learning_rate=auto"
+    for text in ("--learning_rate=Auto", "--learning_rate=", "--layer_decay=auto"):
+        with pytest.raises(flags.IllegalFlagValueError, match="--l"):
+            parse(text)
