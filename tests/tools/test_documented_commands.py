@@ -46,6 +46,13 @@ _TINY_BENCHMARK = [
 ]
 _SMALL = {
     "tools.benchmark": _TINY_BENCHMARK,
+    "tools.benchmarks.automatic_rate": [
+        "--flags=--dataset=digits --backbone=resnet14 --image_size=16 --epochs=1 "
+        "--steps_per_epoch=1 --examples_per_class=1 --batch_size=4 "
+        "--validation_fraction=0.02 --test_fraction=0.02",
+        "--methods=fine_tuning",
+        "--seeds=0",
+    ],
     "tools.benchmarks.filter_banks": _TINY_NETWORK,
     "tools.benchmarks.step_profile": _TINY_NETWORK[:3],
     "tools.list_backbones": ["--backbones=resnet14,resnet50"],
