@@ -183,6 +183,9 @@ def rehearse(
         checkpoint = _time_checkpoint(trained, clock)
     score = evaluation.create_scorer(model, data.spec, batch_size=options.batch_size)
     paths = data.splits.validation.paths or data.splits.train.paths
+    # What reads an image is traced once for all that score.
+    images = pipeline.evaluation_dataset(paths[:1], data.spec, batch_size=1)
+    next(iter(images))
     trace, image = time_scoring(score, paths, options.batch_size, clock)
     later = np.diff(times.ends)[len(times.ends) // 2 - 1 :]
     return Pace(
