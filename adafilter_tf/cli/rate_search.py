@@ -79,7 +79,8 @@ def find_rate(
     short = shorten(
         options, len(plan.stages), len(rates), plan.optimizer.accumulation_steps
     )
-    trials = [_try_rate(rate, model, data, plan, short) for rate in rates]
+    runs = RateTrials(model, data, plan, short)
+    trials = [_try_rate(runs, rate, data.splits.validation) for rate in rates]
     chosen = max(trials, key=_rank)["learning_rate"]
     folder.root.mkdir(parents=True, exist_ok=True)
     atomic.write_json(
@@ -121,47 +122,52 @@ def shorten(
     )
 
 
-def train_with(
-    rate: float,
-    model: keras.Model,
-    data: pipeline.TrainingInput,
-    plan: training.TrainingPlan,
-    options: training.TrainingOptions,
-    splits: Sequence[str] = ("validation", "test"),
-) -> dict[str, evaluation.Outputs]:
-    """Trains in memory with a rate and gives the model its weights back.
+class RateTrials:
+    """Trainings in memory that differ in the backbone's rate alone.
 
     Args:
-        rate: The backbone's peak rate.
-        model: Not trained yet.
+        model: Not trained yet; it has the same weights after each of them.
         data: Of the run.
         plan: Of the training, with any rate.
         options: Length and batches.
-        splits: Those that the trained model scores.
-
-    Returns:
-        What the trained model makes of each split.
     """
-    score = evaluation.create_scorer(model, data.spec, batch_size=options.batch_size)
-    with rehearsal.unchanged(model):
-        training.fit(
+
+    def __init__(
+        self,
+        model: keras.Model,
+        data: pipeline.TrainingInput,
+        plan: training.TrainingPlan,
+        options: training.TrainingOptions,
+    ):
+        self._model = model
+        self._data = data
+        self._plan = plan
+        self._score = evaluation.create_scorer(
+            model, data.spec, batch_size=options.batch_size
+        )
+        # The stages of a method train different layers, each a program of its own.
+        self._trainer = training.Trainer(
             model,
-            data,
-            replace_rate(plan, rate),
-            score=score,
-            options=options,
-            callbacks=[],
+            options,
+            score=self._score,
+            reusable=len(plan.stages) == 1,
             quiet=True,
         )
-        return {name: score(getattr(data.splits, name).paths) for name in splits}
+
+    def train(
+        self, rate: float, splits: Sequence[str] = ("validation", "test")
+    ) -> dict[str, evaluation.Outputs]:
+        """Returns what a training with a rate makes of each split."""
+        with rehearsal.unchanged(self._model):
+            self._trainer.fit(self._data, replace_rate(self._plan, rate))
+            of = self._data.splits
+            return {name: self._score(getattr(of, name).paths) for name in splits}
 
 
-def _try_rate(rate, model, data, plan, options) -> dict:
+def _try_rate(trials: RateTrials, rate: float, validation: Examples) -> dict:
     """Returns what a short training with a rate gives on the validation images."""
-    found = train_with(rate, model, data, plan, options, ["validation"])
-    metrics = evaluation.compute_metrics(
-        found["validation"].logits, data.splits.validation.labels
-    )
+    found = trials.train(rate, ["validation"])
+    metrics = evaluation.compute_metrics(found["validation"].logits, validation.labels)
     return {
         "learning_rate": rate,
         "validation_accuracy": metrics["accuracy"],

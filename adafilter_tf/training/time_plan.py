@@ -19,11 +19,11 @@ from adafilter_tf import distribution, evaluation
 from adafilter_tf.data import pipeline
 from adafilter_tf.training import (
     checkpointing,
-    feature_cache,
-    loop,
     rehearsal,
+    stage_program,
     statistics_renewal,
 )
+from adafilter_tf.training import plan as plan_lib
 
 _MOST_STEPS = 12
 # Of the time that there is, after which a rehearsal takes no further step.
@@ -76,8 +76,8 @@ class Work:
 
 def count_work(
     data: pipeline.TrainingInput,
-    plan: loop.TrainingPlan,
-    options: loop.TrainingOptions,
+    plan: plan_lib.TrainingPlan,
+    options: plan_lib.TrainingOptions,
     probed_images: int = 0,
 ) -> Work:
     """Returns what a run does beside its steps.
@@ -90,7 +90,7 @@ def count_work(
     """
     train, validation, test = (len(split) for _, split in data.splits.items())
     renewed = 0
-    if options.renew_batch_norm_statistics:
+    if options.renews:
         batches = statistics_renewal.count_batches(
             options.batch_size, options.total_steps, train
         )
@@ -105,8 +105,8 @@ def count_work(
 
 
 def choose_length(
-    pace: Pace, work: Work, options: loop.TrainingOptions, *, seconds: float
-) -> loop.TrainingOptions:
+    pace: Pace, work: Work, options: plan_lib.TrainingOptions, *, seconds: float
+) -> plan_lib.TrainingOptions:
     """Returns the options with as many epochs as fit, at most their own.
 
     Where not even one epoch for each stage fits, epochs have fewer steps.
@@ -146,8 +146,8 @@ def count_fixed_seconds(pace: Pace, work: Work) -> float:
 def rehearse(
     model: keras.Model,
     data: pipeline.TrainingInput,
-    plan: loop.TrainingPlan,
-    options: loop.TrainingOptions,
+    plan: plan_lib.TrainingPlan,
+    options: plan_lib.TrainingOptions,
     *,
     seconds: float,
     clock: Callable[[], float] = time.monotonic,
@@ -165,8 +165,9 @@ def rehearse(
     started = clock()
     with rehearsal.unchanged(model):
         plan.stages[-1].begin(model)
-        trained, read = feature_cache.prepare(model, data, options)
-        loop.compile_stage(trained, plan, steps=options.total_steps)
+        program = stage_program.StageProgram(model)
+        steps = range(options.total_steps)
+        trained, read = program.prepare(steps, data, plan, options)
         times = _StepTimes(clock, _REHEARSED_SHARE * seconds)
         make_dataset = functools.partial(
             read, global_batch_size=options.batch_size, total_steps=_MOST_STEPS

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from adafilter_tf import errors, evaluation, training
+from adafilter_tf import errors, training
 from adafilter_tf.cli import checks, rate_search, trial
 from adafilter_tf.cli.flags import define_flags
 from adafilter_tf.data import pipeline
@@ -33,15 +33,8 @@ def build():
 
 
 def fit(model, data, rate):
-    training.fit(
-        model,
-        data,
-        rate_search.replace_rate(PLAN, rate),
-        score=evaluation.create_scorer(model, SPEC, batch_size=8),
-        options=OPTIONS,
-        callbacks=[],
-        quiet=True,
-    )
+    trainer = training.Trainer(model, OPTIONS, score=None, quiet=True)
+    trainer.fit(data, rate_search.replace_rate(PLAN, rate))
     return model.get_weights()
 
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from adafilter_tf import evaluation, training
+from adafilter_tf import training
 from adafilter_tf.data import pipeline
 from adafilter_tf.data.decoding.preprocessing import ImageSpec
 from adafilter_tf.methods import fine_tuning
@@ -99,14 +99,8 @@ def build():
 
 
 def fit(model, data):
-    training.fit(
-        model,
-        data,
-        PLAN,
-        score=evaluation.create_scorer(model, SPEC, batch_size=8),
-        options=dataclasses.replace(OPTIONS, epochs=1, steps_per_epoch=3),
-        callbacks=[],
-    )
+    options = dataclasses.replace(OPTIONS, epochs=1, steps_per_epoch=3)
+    training.Trainer(model, options, score=None).fit(data, PLAN)
     return model.get_weights()
 
 

@@ -57,10 +57,9 @@ def measure(arguments: list[str]) -> tuple[float, list[dict]]:
         chosen = rate_search.find_rate(model, data, folder, plan, options)
         trials = atomic.read_json(folder.learning_rates)["trials"]
     rows = []
+    whole = rate_search.RateTrials(model, data, plan, options)
     for each in trials:
-        found = rate_search.train_with(
-            each["learning_rate"], model, data, plan, options
-        )
+        found = whole.train(each["learning_rate"])
         rows.append(
             {
                 "learning_rate": each["learning_rate"],
