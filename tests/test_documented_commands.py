@@ -23,8 +23,9 @@ from tests.conftest import tiny_resnet
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *ROOT.glob("docs/**/*.md")]
 PROGRAMS = (
-    r"\.venv/bin/[\w-]+", "adafilter_tf", "curl", "docker", "export", "git", "kubectl",
-    "make", "pip", "python", "python3", "saved_model_cli", "sbatch", "tensorboard",
+    r"\.venv/bin/[\w-]+", "adafilter", "adafilter_tf", "curl", "docker", "export",
+    "git", "kubectl", "make", "pip", "python", "python3", "saved_model_cli", "sbatch",
+    "tensorboard",
 )  # fmt: skip
 RUN = "python -m adafilter_tf.run "
 
@@ -62,8 +63,8 @@ RUN_ELSEWHERE = {
     "tests/data/sources/test_vtab.py reads TFDS' mock data",
     r"python -m adafilter_tf.run --mode=compare --runs=.*": "tests/cli/modes/"
     "test_compare_runs.py::test_two_runs_are_compared_image_by_image",
-    r"python -m tools.import_efficientnet_lite": "tests/tools/"
-    "test_import_efficientnet_lite.py::test_imported_weights_are_the_backbones",
+    r"(\.venv/bin/)?adafilter import-weights .*": "tests/cli/modes/"
+    "test_import_weights.py::test_weights_are_imported_once",
     r"python -m tools.list_backbones": "tests/tools/test_list_backbones.py"
     "::test_documented_row_is_current",
     r"python -m tools.prepare_tasks": "tests/tools/test_prepare_tasks.py"
@@ -162,7 +163,7 @@ def workplace(tmp_path_factory):
         run_folders.make_images(root / name, number=3)
     tiny_resnet(16).save(root / "mine.keras")
     made = run_folders.make_run(root / "made").root
-    for name in ("mine", "quickstart"):
+    for name in ("mine", "digits"):
         shutil.copytree(made, root / "runs" / name)
     searches = [
         block

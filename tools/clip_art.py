@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 
 from absl import logging
 
-from tools import packages, task_images
+from adafilter_tf.files import packages
+from tools import task_images
 
 OPENCLIPART = packages.Package(
     "apt-get",

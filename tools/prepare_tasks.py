@@ -18,8 +18,8 @@ from collections.abc import Callable
 from absl import app, flags
 
 from adafilter_tf import errors
-from adafilter_tf.files import atomic
-from tools import clip_art, emoji, grey_images, packages, task_images
+from adafilter_tf.files import atomic, packages
+from tools import clip_art, emoji, grey_images, task_images
 
 _LICENCE = """\
 {name}: images for experiments in transfer learning

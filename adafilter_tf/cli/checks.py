@@ -20,9 +20,9 @@ _TRAINED_COMPARISON = (
 )
 # Flags that one mode or two read.
 _MODES_OF = {
-    **dict.fromkeys(
-        ("images", "predictions", "predictions_format", "overwrite"), ("predict",)
-    ),
+    "images": ("predict", "import_weights"),
+    **dict.fromkeys(("predictions", "predictions_format", "overwrite"), ("predict",)),
+    **dict.fromkeys(("package_dir", "classifier"), ("import_weights",)),
     "evaluate_on": ("evaluate", "explain"),
     "evaluate_split": ("evaluate",),
     **dict.fromkeys(
@@ -72,7 +72,7 @@ _NETWORK_FLAGS = (
 )
 
 # Data sets whose images and classes have no names to choose from.
-_WITHOUT_KEYS = ("digits", "folder", "csv", "vtab")
+_WITHOUT_KEYS = ("digits", "emoji", "folder", "csv", "vtab")
 
 
 def check_flags(values: flags.FlagValues) -> None:
@@ -89,10 +89,16 @@ def check_flags(values: flags.FlagValues) -> None:
             "Remove one of the two."
         )
     compares_runs = values.mode == "compare" and values.runs
-    if not values.output_dir and not values.dry_run and not compares_runs:
+    has_folder = values.mode != "import_weights" and not values.dry_run
+    if has_folder and not compares_runs and not values.output_dir:
         raise errors.UsageError("--output_dir is missing: the run's directory.")
     check_backbone(values)
     _check_automatic_rate(values)
+    if values.mode == "import_weights" and values.backbone not in choices.IMPORTED:
+        raise errors.UsageError(
+            f"Received {values.backbone}, whose weights are not imported from a "
+            f"package; allowed are {', '.join(choices.IMPORTED)}."
+        )
     for name in values.export_formats:
         if name not in choices.EXPORT_FORMATS:
             raise errors.UsageError(

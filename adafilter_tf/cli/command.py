@@ -67,10 +67,14 @@ COMMANDS = {
         0,
         suffix="_learning_rates",
     ),
+    "import-weights": Command(
+        "import_weights", ("backbone", "images"), "fetches ImageNet weights"
+    ),
 }
 _METAVARS = {
     "dataset": "DATA",
     "output_dir": "RUN",
+    "backbone": "BACKBONE",
     "evaluate_on": "DATA",
     "images": "IMAGE",
     "runs": "RUN",
@@ -184,7 +188,7 @@ def _take_words(
     if missing:
         raise errors.UsageError(
             f"{_METAVARS[missing[0]]} is missing; the command is adafilter "
-            f"{command.mode} {_describe_words(command)}"
+            f"{command.mode.replace('_', '-')} {_describe_words(command)}"
         )
     if command.suffix is not None and not values.output_dir and not values.dry_run:
         values["output_dir"].parse(f"runs/{name_data(values.dataset)}{command.suffix}")

@@ -17,6 +17,8 @@ UNRECORDED = (
     "fold",
     "fold_tolerance",
     "images",
+    "package_dir",
+    "classifier",
     "predictions",
     "predictions_format",
     "overwrite",

@@ -62,6 +62,9 @@ def test_words_are_flags_wherever_they_stand(take):
     assert take("compare", "--seeds=5").runs == []
     assert take("evaluate", "runs/x", "csv:new.csv").evaluate_on == "csv:new.csv"
     assert take("predict", "--output_dir=runs/x", "--images=a.jpg").images == ["a.jpg"]
+    values = take("import-weights", "efficientnetlite0", "a.jpg")
+    assert (values.mode, values.backbone) == ("import_weights", "efficientnetlite0")
+    assert (values.images, values.output_dir) == (["a.jpg"], None)
 
 
 def test_folder_of_a_run_is_named_like_its_data(take):
@@ -84,6 +87,7 @@ def test_folder_of_a_run_is_named_like_its_data(take):
         (["train", "a", "--dataset=b"], ["'a'", "--dataset"]),
         (["predict", "runs/x"], ["IMAGE is missing"]),
         (["export"], ["RUN is missing"]),
+        (["import-weights"], ["BACKBONE is missing", "adafilter import-weights"]),
     ],
 )
 def test_wrong_words_are_named(take, words, parts):

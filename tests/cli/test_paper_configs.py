@@ -11,7 +11,7 @@ from adafilter_tf.cli import dataset as run_dataset
 from adafilter_tf.cli import flagfile, settings
 from adafilter_tf.cli.flags import define_flags
 from tests import conftest
-from tests.tools import package_files
+from tests.files import package_files
 from tools import prepare_paper
 
 CONFIGS = sorted(pathlib.Path("configs/paper").glob("*.cfg"))

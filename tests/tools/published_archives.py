@@ -3,7 +3,7 @@
 import io
 import tarfile
 
-from tests.tools import package_files
+from tests.files import package_files
 
 PNG = package_files.random_png
 

@@ -65,7 +65,7 @@ _SAYS = {
 }
 # They need package files or archives; the tests of these names run their `main`.
 _ELSEWHERE = {
-    "tools.import_efficientnet_lite": "test_import_efficientnet_lite.py",
+    "tools.bundle_emoji": "test_bundle_emoji.py",
     "tools.prepare_tasks": "test_prepare_tasks.py",
     "tools.pretrain": "test_pretrain.py",
     "tools.audit": "test_audit.py",

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from tests.tools import package_files
+from tests.files import package_files
 from tools import emoji
 
 _ANIMALS = {"category": "Animals & Nature", "subcategory": "animal-mammal"}

@@ -2,7 +2,7 @@ import gzip
 
 import numpy as np
 
-from tests.tools import package_files
+from tests.files import package_files
 from tools import grey_images
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from adafilter_tf import errors
 from adafilter_tf.data.sources import image_folder
-from tests.tools import package_files
+from tests.files import package_files
 from tools import prepare_tasks
 
 

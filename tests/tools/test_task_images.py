@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.tools import package_files
+from tests.files import package_files
 from tools import task_images
 
 

@@ -11,6 +11,7 @@ from adafilter_tf.cli.flags import (
     definition,
     export_flags,
     finished_run_flags,
+    import_flags,
     method_flags,
     run_flags,
     safety_flags,
@@ -31,6 +32,7 @@ TOPICS = {
     "Modes evaluate, predict, explain, serve and demo": finished_run_flags,
     "Modes search and find_learning_rate": search_flags,
     "Mode compare": comparison_flags,
+    "Mode import_weights": import_flags,
 }
 
 

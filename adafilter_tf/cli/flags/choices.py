@@ -47,6 +47,8 @@ BACKBONES = (
     "nasnetmobile",
     "nasnetlarge",
 )
+# Those of models.backbones.BACKBONES with imported_weights
+IMPORTED = ("efficientnetlite0",)
 # models.backbones.adaptation.PIXEL_RANGES
 PIXEL_RANGES = ("0..255", "0..1", "-1..1", "imagenet", "caffe")
 # methods.list_hyperparameters

@@ -42,7 +42,7 @@ def define(kinds: Definer) -> None:
 
 
 def _define_prediction(kinds: Definer) -> None:
-    kinds.list("images", [], "predict: files, folders and globs.")
+    kinds.list("images", [], "predict, import_weights: files, folders and globs.")
     kinds.path(
         "predictions",
         None,

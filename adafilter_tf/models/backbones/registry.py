@@ -44,8 +44,8 @@ class BackboneSpec:
         image_size: Usual height and width, in pixels.
         min_image_size: Smallest height and width, in pixels.
         bundled_weights: File in `weights/` with the pre-trained weights.
-        imported_weights: Pre-trained weights that a tool imports. With neither, Keras
-            downloads them from its ImageNet collection.
+        imported_weights: Pre-trained weights that `adafilter import-weights` fetches.
+            With neither, Keras downloads them from its ImageNet collection.
     """
 
     build: Callable[..., keras.Model]
@@ -148,7 +148,7 @@ BACKBONES = {
         imported_weights=pretrained_weights.ImportedWeights(
             "efficientnetlite0_imagenet_notop.weights.h5",
             "c0bee34e755e1058b86ce5bfa5da52d460e7423c4c44248b41979f923791ab61",
-            "python -m tools.import_efficientnet_lite",
+            "adafilter import-weights efficientnetlite0",
         ),
     ),
     "efficientnetv2b0": _application("EfficientNetV2B0", None),

@@ -31,6 +31,9 @@ def test_tables_are_those_of_their_modules():
         "HYPERPARAMETERS": {
             name: methods.list_hyperparameters(name) for name in methods.METHODS
         },
+        "IMPORTED": tuple(
+            name for name, row in backbones.BACKBONES.items() if row.imported_weights
+        ),
         "METHODS": tuple(methods.METHODS),
         "MONITORS": tuple(early_stopping.MONITORS),
         "MOST_PIXELS": pixel_limit.MOST_PIXELS,

@@ -134,7 +134,7 @@ def test_failed_download_says_what_to_put_where(monkeypatch):
     with pytest.raises(errors.RunError) as error:
         backbones.build_backbone("resnet50", image_size=32)
     for part in ("https://host/r50_notop.h5", "models by hand", "--weights=PATH",
-                 "configs/quickstart.cfg"):  # fmt: skip
+                 "configs/digits.cfg"):  # fmt: skip
         assert part in str(error.value)
 
 

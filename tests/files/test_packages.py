@@ -3,8 +3,8 @@ import re
 import pytest
 
 from adafilter_tf import errors
-from tests.tools import package_files
-from tools import packages
+from adafilter_tf.files import packages
+from tests.files import package_files
 
 _MEMBERS = {"a/one.png": b"1", "a/two.txt": b"22", "b/one.png": b"333"}
 

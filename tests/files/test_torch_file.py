@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
-from tests.tools import torch_pickles
-from tools import torch_file
+from adafilter_tf.files import torch_file
+from tests.files import torch_pickles
 
 _KERNEL = np.arange(24, dtype="float32").reshape(2, 3, 2, 2)
 
