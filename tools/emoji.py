@@ -10,7 +10,8 @@ import pathlib
 import re
 from collections.abc import Iterator
 
-from tools import packages, task_images
+from adafilter_tf.files import packages
+from tools import task_images
 
 TWITTER = packages.Package(
     "npm",
@@ -41,6 +42,15 @@ OPENMOJI = packages.Package(
 )
 
 _LEFT_OUT = re.compile("flags|component|extras-.*", re.IGNORECASE)
+# Categories of Unicode that show things and animals, in its own words.
+_THINGS = (
+    "Animals & Nature",
+    "Food & Drink",
+    "Travel & Places",
+    "Activities",
+    "Objects",
+)
+THING_SIZE = 64
 _GENDER_SIGN = re.compile("-200D-(2640|2642)-FE0F")
 _MAN_OR_WOMAN = re.compile("1F46[89]")
 _PERSON = "1F9D1"
@@ -60,6 +70,15 @@ def read_twitter(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
         if not _LEFT_OUT.fullmatch(entry["category"]) and neutral_code(code) == code:
             group = _folder_name(entry["category"])
             yield task_images.TaskImage(group, code.lower(), code, pixels)
+
+
+def read_twitter_things(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """One image of 64 pixels per animal or thing; classes are Unicode's subgroups."""
+    for entry, pixels in _read_datasource(path, with_variations=False, size=THING_SIZE):
+        if entry["category"] in _THINGS:
+            kind = _folder_name(entry["subcategory"])
+            name = entry["short_name"]
+            yield task_images.TaskImage(kind, name, entry["unified"], pixels)
 
 
 def read_openmoji(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
@@ -86,7 +105,7 @@ def read_google(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
         yield task_images.TaskImage(class_name, name, group, pixels)
 
 
-def _read_datasource(path, with_variations):
+def _read_datasource(path, with_variations, size=task_images.IMAGE_SIZE):
     """Yields entries of emoji.json, with the `image` of the variation, and pixels."""
     (content,) = (c for _, c in packages.read(path, "package/emoji.json"))
     entries: dict[str, dict] = {}
@@ -97,7 +116,7 @@ def _read_datasource(path, with_variations):
     for name, content in packages.read(path, "package/img/*/64/*.png"):
         entry = entries.get(pathlib.PurePath(name).name)
         if entry is not None:
-            yield entry, task_images.decode(content, ".png")
+            yield entry, task_images.decode(content, ".png", size)
 
 
 def _folder_name(words):

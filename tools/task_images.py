@@ -33,7 +33,7 @@ class TaskImage:
         class_name: Name of a folder.
         name: Of the file, without its ending; unique within the class.
         group: Images of one group stay together in train or test.
-        pixels: uint8 `[S, S]` (grey) or `[S, S, 3]`, S at most 32.
+        pixels: uint8 `[S, S]` (grey) or `[S, S, 3]`, S the same for all of a task.
         split: "train" or "test" where the source says so, otherwise "".
     """
 
@@ -44,8 +44,8 @@ class TaskImage:
     split: str = ""
 
 
-def decode(content: bytes, ending: str) -> np.ndarray:
-    """Reads a PNG or SVG file; returns RGB pixels on white, uint8 `[32, 32, 3]`.
+def decode(content: bytes, ending: str, size: int = IMAGE_SIZE) -> np.ndarray:
+    """Reads a PNG or SVG file; returns RGB pixels on white, uint8 `[size, size, 3]`.
 
     The whole image is kept in its proportions; each pixel is a weighted mean of those
     that it replaces (Pillow's reducing Lanczos filter), so that nothing aliases.
@@ -67,8 +67,8 @@ def decode(content: bytes, ending: str) -> np.ndarray:
     square = pillow.new("RGBA", (max(image.size),) * 2, "white")
     corner = [(square.width - length) // 2 for length in image.size]
     square.alpha_composite(image, tuple(corner))
-    size = (IMAGE_SIZE, IMAGE_SIZE)
-    return np.asarray(square.convert("RGB").resize(size, pillow.Resampling.LANCZOS))
+    small = square.convert("RGB").resize((size, size), pillow.Resampling.LANCZOS)
+    return np.asarray(small)
 
 
 def base_name(name: str) -> str:
@@ -78,9 +78,11 @@ def base_name(name: str) -> str:
 
 def drop_near_duplicates(images: Iterable[TaskImage]) -> list[TaskImage]:
     """Keeps of images that are alike, mirrored or not, the first by class and name."""
-    kept, seen = [], np.empty((0, IMAGE_SIZE, IMAGE_SIZE, 3), np.float32)
+    kept: list[TaskImage] = []
     for image in sorted(images, key=lambda image: (image.class_name, image.name)):
         pixels = image.pixels.astype(np.float32)
+        if not kept:
+            seen = np.empty((0, *pixels.shape), np.float32)
         both = (pixels, pixels[:, ::-1])
         if any(np.any(_differences(seen, p) < _DUPLICATE_DIFFERENCE) for p in both):
             continue

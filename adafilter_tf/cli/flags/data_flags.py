@@ -16,10 +16,11 @@ def _define_source(kinds: Definer) -> None:
     kinds.string(
         "dataset",
         "digits",
-        "digits (bundled), folder:PATH with class/image.jpg or train|validation|test/"
-        "class/image.jpg, csv:FILE with the columns path,label[,split], either by its "
-        "path alone, tfrecord:FILES or parquet:FILES (a file, a folder, a glob), "
-        "vtab:NAME for VTAB-1k's 800 and 200 images, or the name of a TFDS data set.",
+        "digits or emoji (bundled), folder:PATH with class/image.jpg or "
+        "train|validation|test/class/image.jpg, csv:FILE with the columns "
+        "path,label[,split], either by its path alone, tfrecord:FILES or "
+        "parquet:FILES (a file, a folder, a glob), vtab:NAME for VTAB-1k's 800 and "
+        "200 images, or the name of a TFDS data set.",
     )
     for name, what in (("image_key", "images"), ("label_key", "classes")):
         kinds.string(

@@ -1,4 +1,4 @@
-"""The bundled quickstart data: 1,797 real handwritten digits, 8x8 grey pixels.
+"""The bundled digits: 1,797 real handwritten ones, 8x8 grey pixels.
 
 They come with scikit-learn (`sklearn.datasets.load_digits`; E. Alpaydin, C. Kaynak
 1998, Optical Recognition of Handwritten Digits, UCI Machine Learning Repository).

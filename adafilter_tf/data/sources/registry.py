@@ -13,6 +13,7 @@ from adafilter_tf.data.examples import Examples, normalize_class_names, show_pat
 from adafilter_tf.data.sources import (
     csv_file,
     digits,
+    emoji,
     image_folder,
     parquet,
     tfds_dataset,
@@ -41,6 +42,8 @@ class Source:
     every_class_trains: bool = True
 
 
+# By their names alone.
+_BUNDLED = ("digits", "emoji")
 _RECORDS = ("data_dir", "image_key", "label_key")
 
 SOURCES: Mapping[str, Source] = {
@@ -48,6 +51,7 @@ SOURCES: Mapping[str, Source] = {
         "digits (bundled)", lambda _, data_dir: digits.load_digits(data_dir),
         takes=("data_dir",),
     ),
+    "emoji": Source("emoji (bundled)", lambda _: emoji.load_emoji()),
     "folder": Source(
         "folder:PATH with class/image.jpg or train|validation|test/class/image.jpg",
         image_folder.load_folder,
@@ -97,9 +101,9 @@ def parse_dataset(dataset: str) -> tuple[str, str]:
         ('tfds', 'cifar10')
     """
     kind, colon, argument = dataset.partition(":")
-    if dataset == "digits":
-        return "digits", ""
-    if colon and kind in SOURCES and kind != "digits":
+    if dataset in _BUNDLED:
+        return dataset, ""
+    if colon and kind in SOURCES and kind not in _BUNDLED:
         if SOURCES[kind].is_path:
             argument = os.path.expanduser(argument)
         return kind, argument

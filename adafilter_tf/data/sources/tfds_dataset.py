@@ -158,7 +158,7 @@ def _download_and_prepare(name: str, builder) -> None:
             f"tfds.builder({name!r}).download_and_prepare() on a machine with network "
             f"and copy its folder to {data_dir}, or put the source files where TFDS "
             "looks for manual downloads (downloads/manual in the data folder); "
-            "configs/quickstart.cfg works without network."
+            "configs/digits.cfg works without network."
         ) from error
 
 
@@ -175,11 +175,11 @@ def _encoded_images(
 
 
 def _unknown(name: str, known: list[str]) -> errors.UsageError:
-    close = difflib.get_close_matches(name, ["digits", *known], n=3)
+    close = difflib.get_close_matches(name, ["digits", "emoji", *known], n=3)
     hint = f" Did you mean {' or '.join(close)}?" if close else ""
     return errors.UsageError(
-        f"dataset={name} is unknown; allowed are digits, folder:PATH, csv:FILE, "
-        "tfrecord:FILES, parquet:FILES and the image data sets of TFDS as "
+        f"dataset={name} is unknown; allowed are digits, emoji, folder:PATH, "
+        "csv:FILE, tfrecord:FILES, parquet:FILES and the image data sets of TFDS as "
         f"tfds:NAME[/CONFIG][:VERSION].{hint}"
     )
 
@@ -188,7 +188,7 @@ def _missing_module(name: str, error: ImportError) -> errors.RunError:
     return errors.RunError(
         f"tfds:{name} needs a Python module that is not installed "
         f"({_first_line(error)}): install it with pip and run again; "
-        "configs/quickstart.cfg works without it."
+        "configs/digits.cfg works without it."
     )
 
 

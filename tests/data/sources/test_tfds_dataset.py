@@ -117,7 +117,7 @@ def test_unknown_name_lists_forms_and_close_matches(tmp_path):
         sources.load_source("oxford_flower102", data_dir=str(tmp_path))
     message = str(caught.value)
     assert message.startswith(
-        "dataset=oxford_flower102 is unknown; allowed are digits, folder:PATH, "
+        "dataset=oxford_flower102 is unknown; allowed are digits, emoji, folder:PATH, "
         "csv:FILE, tfrecord:FILES, parquet:FILES and the image data sets of TFDS as "
         "tfds:NAME[/CONFIG][:VERSION]. "
         "Did you mean oxford_flowers102"
@@ -173,7 +173,7 @@ def test_failed_download_says_where_to_put_the_data(tmp_path, monkeypatch):
     assert "(ConnectionError: Name or service not known)" in message
     assert f"copy its folder to {folder}" in message
     assert "tfds.builder('oxford_flowers102').download_and_prepare()" in message
-    assert message.endswith("configs/quickstart.cfg works without network.")
+    assert message.endswith("configs/digits.cfg works without network.")
     assert caught.value.exit_code == 1 and "\n" not in message
     assert list((tmp_path / "adafilter_tf" / "oxford_flowers102").iterdir()) == []
 
