@@ -28,7 +28,7 @@ def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
     """Writes results.json, results.md and results.png, each atomically.
 
     Returns:
-        The Markdown.
+        The Markdown, then a summary for 80 columns and the names of the files.
 
     Raises:
         RunError: When a trial is not finished; names it.
@@ -38,7 +38,13 @@ def write_report(folder: pathlib.Path, plan: Plan, store: Store) -> str:
     atomic.write_json(folder / "results.json", results)
     atomic.write_text(folder / "results.md", markdown)
     plot.write_plot(folder / "results.png", results)
-    return markdown
+    files = "\n".join(
+        f"{name:12}{folder / file}"
+        for name, file in (
+            ("Tables", "results.md"), ("Plot", "results.png"), ("Data", "results.json")
+        )
+    )  # fmt: skip
+    return f"{markdown}\n{tables.format_summary(results)}\n\n{files}"
 
 
 def collect_results(plan: Plan, store: Store) -> dict:

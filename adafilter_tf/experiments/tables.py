@@ -55,6 +55,29 @@ _CHOICE = (
 )
 
 
+def format_summary(results: Mapping) -> str:
+    """Returns the differences once more, for 80 columns: what a reader asks first.
+
+    Args:
+        results: Of `report.collect_results`.
+    """
+    errors = results["average_test_error"]
+    width = max(len("Method"), *map(len, errors)) + 2
+    lines = [f"{'Method':{width}}{'Test error':>10}   Fewer errors than {REFERENCE}"]
+    for row in sorted(errors, key=errors.__getitem__):
+        of = results["average_error_reduction"][row]
+        interval = _format_reduction(row, of)[0]
+        lines.append(f"{row:{width}}{errors[row]:8.1f} %   {interval}")
+    num_seeds = len(results["plan"]["seeds"])
+    reading = "Differences of one seed, in points; they can be chance."
+    if num_seeds > 1:
+        reading = (
+            f"Means of {num_seeds} seeds; differences in points with 95 % intervals "
+            "over seeds.\nOne that holds 0 can be chance."
+        )
+    return "\n".join([*lines, reading])
+
+
 def _describe(results: Mapping) -> str:
     seeds = ", ".join(map(str, results["plan"]["seeds"]))
     return (

@@ -1,11 +1,12 @@
 import json
+import re
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from adafilter_tf import errors
-from adafilter_tf.experiments import report, store
+from adafilter_tf.experiments import report, store, tables
 from tests.experiments.fake_trials import TASKS, make_metrics, make_plan
 
 ROWS = [
@@ -154,6 +155,14 @@ def test_tables_are_sorted_by_average_error(folder):
     assert text.endswith(CHOICE)
 
 
+def test_summary_has_the_differences_in_80_columns(folder):
+    lines = tables.format_summary(read_strictly(folder / "results.json")).splitlines()
+    assert max(map(len, lines)) <= 80
+    # As in the test of the averages; 12.7062 is the quantile of one degree of freedom.
+    (line,) = (each for each in lines if each.startswith("adafilter"))
+    assert line.endswith("+1.25 [-1.93, +4.43]")
+
+
 def test_plot_is_a_picture_with_ink(folder):
     pixels = np.asarray(Image.open(folder / "results.png").convert("L"))
     assert pixels.shape[1] == 9 * 150
@@ -182,7 +191,9 @@ def test_one_seed_and_one_setting_need_no_interval_and_no_search(tmp_path):
         "| adafilter | 20.0 | 20.00 | +0.00 |  |  |  | 0-0 (0-0) | 8.0 | 0.5 / 1 |"
         in text
     )
-    assert text.endswith("| adafilter | 100.0 (100.0) |  |  |\n")
+    assert "| adafilter | 100.0 (100.0) |  |  |\n" in text
+    assert re.search(r"^adafilter +20.0 %   \+0.00$", text, re.MULTILINE)
+    assert "can be chance." in text
     trial = read_strictly(tmp_path / "results.json")["tasks"]["digits"]["adafilter"]
     assert trial["ci95_low"] is None and trial["std_test_error"] is None
 
