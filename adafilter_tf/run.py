@@ -1,4 +1,4 @@
-"""The command line: python -m adafilter_tf.run --flagfile=configs/quickstart.cfg."""
+"""The command line: python -m adafilter_tf.run --flagfile=configs/digits.cfg."""
 
 from absl import app
 

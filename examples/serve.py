@@ -1,9 +1,9 @@
 """Loads an exported SavedModel and classifies image files, without adafilter_tf.
 
-    python examples/serve.py runs/quickstart/export/1 a.png b.jpg
+    python examples/serve.py runs/digits/export/1 a.png b.jpg
 
 The SavedModel holds decoding, resizing, normalization and the label names, so a server
-needs TensorFlow alone. `make quickstart` leaves an export to try this with.
+needs TensorFlow alone. `--flagfile=configs/digits.cfg` leaves an export to try it with.
 """
 
 import pathlib

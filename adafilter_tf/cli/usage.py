@@ -26,7 +26,7 @@ _INTRODUCTION = """\
 Fine-tunes an image classifier filter by filter (AdaFilter), evaluates and exports it.
 
     python -m adafilter_tf.run --dataset=folder:PATH --output_dir=runs/mine
-    python -m adafilter_tf.run --flagfile=configs/quickstart.cfg
+    python -m adafilter_tf.run --flagfile=configs/digits.cfg
 """
 _FLAGFILE = (
     "  --flagfile=PATH\n      Reads flags from a file, one --name=value per line.\n"

@@ -1,12 +1,17 @@
 """--mode=compare as a user meets it."""
 
 import json
+import pathlib
 import subprocess
 import sys
 
 import pytest
 
+from adafilter_tf.cli import flagfile, trial
+from adafilter_tf.experiments import parsing
 from tests.command_line import call
+
+ROOT = pathlib.Path(__file__).parents[3]
 
 CONFIG = """
 --mode=compare
@@ -138,3 +143,25 @@ def test_what_cannot_be_compared_is_refused_at_once(capfd, tmp_path, old, new, m
     assert message in err
     assert "Traceback" not in err
     assert not (tmp_path / "out").exists()
+
+
+def test_quickstart_compares_three_methods_on_pictures_that_suffice():
+    values = flagfile.parse([f"--flagfile={ROOT / 'configs' / 'quickstart.cfg'}"])
+    plan = parsing.parse_plan(
+        values.task,
+        values.row,
+        values.seeds,
+        values.search_seeds,
+        common=["--test_seed=0", *flagfile.list_given(values)],
+        task_flags=trial.TASK_FLAGS,
+    )
+    assert [row.name for row in plan.rows] == [
+        "frozen_features",
+        "fine_tuning",
+        "adafilter",
+    ]
+    trials = plan.final_trials({})
+    assert len(trials) == 9
+    for each in trials[:3]:
+        trial.check_flags(list(each.flags))
+        trial.check_task(list(each.flags))
