@@ -61,6 +61,7 @@ TENSORFLOW_ROOMS = {
 FLAG_ROOMS = {
     "cli": {*KERAS_ROOMS, *TENSORFLOW_ROOMS} - {"__init__", "_moved", "_registration"},
     "run": {"cli", "files"},
+    "client": {"cli", "prediction", "serving"},
     "api": {"cli", "data", "files", "prediction", "runs"},
 }
 ALLOWED_IMPORTS = {**KERAS_ROOMS, **TENSORFLOW_ROOMS, **FLAG_ROOMS}

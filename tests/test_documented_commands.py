@@ -43,7 +43,7 @@ RUN_ELSEWHERE = {
     "::test_each_pod_of_the_kubernetes_job_is_one_worker",
     r"export TF_CONFIG=.*": "tests/distribution/test_strategies.py"
     "::test_two_replicas_and_two_workers_train_as_one_device_does",
-    r"curl .*": "tests/tools/test_serve_client.py"
+    r"curl .*": "tests/serving/client/test_client.py"
     "::test_command_gives_the_rows_of_the_model",
     r"tensorboard .*": "reason: a server without an end; tests/training/tensorboard "
     "reads the files",
@@ -75,7 +75,7 @@ RUN_ELSEWHERE = {
     "::test_table_stands_beside_the_claim_and_says_what_was_not_run",
     r"(KERAS_BACKEND=\w+ )?python -m tools.benchmark.*": "tests/tools/test_benchmark.py"
     "::test_training_and_files_are_measured",
-    r"python -m tools.serve_client .*": "tests/tools/test_serve_client.py"
+    r"python -m adafilter_tf.client .*": "tests/serving/client/test_client.py"
     "::test_command_gives_the_rows_of_the_model",
     r"python -m (tools.serving_load|tests.tools.prediction_servicer) .*": "tests/tools/"
     "test_serving_load.py::test_command_measures_a_server_and_names_one_that_is_away",

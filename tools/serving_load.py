@@ -26,7 +26,8 @@ from absl import app, flags
 
 from adafilter_tf import errors
 from adafilter_tf.prediction import image_files
-from tools import serving_endpoint, serving_grpc
+from adafilter_tf.serving.client import endpoint as endpoint_lib
+from adafilter_tf.serving.client import grpc_calls
 
 _TIMEOUT_S = 60.0
 
@@ -170,7 +171,7 @@ def run(values: flags.FlagValues) -> None:
     """Measures and prints."""
     clients = parse_clients(values.clients)
     endpoints = {
-        name: serving_endpoint.Endpoint(
+        name: endpoint_lib.Endpoint(
             address=address,
             protocol="grpc",
             model=values.model,
@@ -184,7 +185,7 @@ def run(values: flags.FlagValues) -> None:
     images = [pathlib.Path(path).read_bytes() for path in paths]
     with contextlib.ExitStack() as connections:
         servers = {
-            name: connections.enter_context(serving_grpc.connect(endpoint))
+            name: connections.enter_context(grpc_calls.connect(endpoint))
             for name, endpoint in endpoints.items()
         }
         try:
@@ -195,7 +196,7 @@ def run(values: flags.FlagValues) -> None:
                 num_requests=values.requests,
                 rounds=values.rounds,
             )
-        except serving_endpoint.RequestError as error:
+        except endpoint_lib.RequestError as error:
             raise errors.RunError(
                 f"{error.status}: {error.reason}. Check --servers, --model and "
                 "--signature."

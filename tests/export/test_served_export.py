@@ -55,7 +55,7 @@ def test_client_gets_what_prediction_gives(served, tmp_path, protocol):
         [
             sys.executable,
             "-m",
-            "tools.serve_client",
+            "adafilter_tf.client",
             f"--address=127.0.0.1:{ports[protocol]}",
             f"--protocol={protocol}",
             f"--images={images}",

@@ -72,7 +72,7 @@ _ELSEWHERE = {
     "tools.benchmarks.memory": "test_benchmark.py",
     # It needs ImageNet weights and trains for minutes.
     "tools.benchmarks.batch_norm_statistics": None,
-    "tests.tools.prediction_servicer": "test_serve_client.py",
+    "tests.tools.prediction_servicer": "../serving/client/test_client.py",
     "tests.training.tensorboard.measure_logging": None,  # minutes of timing
     "tests.defects": None,  # an hour; tests/test_defects.py holds its table to the code
 }

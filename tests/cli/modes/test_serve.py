@@ -153,7 +153,7 @@ def test_client_and_curl_get_what_prediction_gives(exported, served, tmp_path):
     )
     address = re.search(r"//([\d.:]+)/", url)[1]
     done = subprocess.run(
-        [sys.executable, "-m", "tools.serve_client", "--protocol=rest"]
+        [sys.executable, "-m", "adafilter_tf.client", "--protocol=rest"]
         + [f"--address={address}", f"--images={photos}"]
         + [f"--predictions={tmp_path / 'rows.csv'}"],
         cwd=ROOT,

@@ -3,14 +3,15 @@ import io
 import pytest
 from absl import flags
 
-from adafilter_tf import errors
+from adafilter_tf import client, errors
 from adafilter_tf.prediction import writers
-from tools import serve_client, serving_endpoint, serving_prediction
+from adafilter_tf.serving.client import endpoint as endpoint_lib
+from adafilter_tf.serving.client import predict as predict_lib
 
 
 def predict(path):
-    endpoint = serving_endpoint.Endpoint("127.0.0.1:1", "grpc", "m", None, "s", 1.0)
-    return serving_prediction.predict_paths(
+    endpoint = endpoint_lib.Endpoint("127.0.0.1:1", "grpc", "m", None, "s", 1.0)
+    return predict_lib.predict_paths(
         [str(path)], endpoint, batch_size=1, max_message_bytes=2**20, top_k=3
     )
 
@@ -40,15 +41,15 @@ def test_no_readable_image_needs_no_server(tmp_path):
 )  # fmt: skip
 def test_wrong_use_is_refused(arguments, message):
     values = flags.FlagValues()
-    serve_client.define_flags(values)
+    client.define_flags(values)
     with pytest.raises(errors.UsageError) as raised:
-        serve_client.run(values(["serve_client", *arguments]) and values)
+        client.run(values(["client", *arguments]) and values)
     assert str(raised.value) == message
 
 
 def test_progress_tells_the_time_remaining(caplog):
     times = iter([0.0, 4.0, 8.0, 12.0, 16.0, 20.0, 24.0])
-    rows = serve_client.report_progress(range(6), 6, clock=lambda: next(times))
+    rows = client.report_progress(range(6), 6, clock=lambda: next(times))
     with caplog.at_level("INFO", "absl"):
         assert list(rows) == [0, 1, 2, 3, 4, 5]
     messages = [record.getMessage() for record in caplog.records]
@@ -57,17 +58,17 @@ def test_progress_tells_the_time_remaining(caplog):
 
 def test_folder_without_an_image_is_refused(tmp_path):
     values = flags.FlagValues()
-    serve_client.define_flags(values)
-    values(["serve_client", f"--images={tmp_path}"])
+    client.define_flags(values)
+    values(["client", f"--images={tmp_path}"])
     with pytest.raises(
         errors.RunError, match=f"^Received '{tmp_path}', which gives no"
     ):
-        serve_client.run(values)
+        client.run(values)
 
 
 def test_file_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(errors.RunError) as raised:
-        serve_client.save(iter([]), f"{tmp_path}/nowhere/p.csv")
+        client.save(iter([]), f"{tmp_path}/nowhere/p.csv")
     assert str(raised.value) == (
         f"--predictions={tmp_path}/nowhere/p.csv cannot be written: No such file or "
         "directory. Name a file in a folder that exists and can be written to."

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow.core.framework import types_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
-from tools import serving_endpoint
+from adafilter_tf.serving.client import endpoint as endpoint_lib
 
 # A server elsewhere is reached directly, as by REST. Answers are as large as the
 # server makes them: gRPC's own limit of 4 MiB is below a batch of 1000 classes.
@@ -22,7 +22,7 @@ def wire_size(num_bytes: int) -> int:
 
 
 @contextlib.contextmanager
-def connect(endpoint: serving_endpoint.Endpoint) -> Iterator[Callable]:
+def connect(endpoint: endpoint_lib.Endpoint) -> Iterator[Callable]:
     """Yields a function from n image files, as bytes, to the outputs by their names.
 
     It raises RequestError when no answer comes.
@@ -37,7 +37,7 @@ def connect(endpoint: serving_endpoint.Endpoint) -> Iterator[Callable]:
             try:
                 response = stub.Predict(request, timeout=endpoint.timeout_s)
             except grpc.RpcError as error:
-                raise serving_endpoint.RequestError(
+                raise endpoint_lib.RequestError(
                     error.code().name, error.details() or "no reason given"
                 ) from error
             return _read_outputs(response)
@@ -63,4 +63,4 @@ def _read_outputs(response):
         return {name: tf.make_ndarray(t) for name, t in response.outputs.items()}
     except (TypeError, ValueError) as error:
         reason = f"a damaged answer: {error}"
-        raise serving_endpoint.RequestError("INTERNAL", reason) from error
+        raise endpoint_lib.RequestError("INTERNAL", reason) from error

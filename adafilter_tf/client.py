@@ -1,8 +1,8 @@
 """Predictions for image files from a model server, as --mode=predict gives them.
 
-    python -m tools.serve_client --address=127.0.0.1:8500 --model=adafilter \
+    python -m adafilter_tf.client --address=127.0.0.1:8500 --model=adafilter \
         --images=photos --predictions=predictions.csv
-    python -m tools.serve_client --protocol=rest --images=a.jpg,b.png
+    python -m adafilter_tf.client --protocol=rest --images=a.jpg,b.png
 
 The server is TensorFlow Serving, or one with its interface, over an export of
 `adafilter_tf.run`. One row per image, also for those that cannot be read.
@@ -19,7 +19,8 @@ from absl import app, flags, logging
 
 from adafilter_tf import errors, prediction
 from adafilter_tf.prediction import image_files, writers
-from tools import serving_endpoint, serving_prediction
+from adafilter_tf.serving.client import endpoint as endpoint_lib
+from adafilter_tf.serving.client import predict as predict_lib
 
 _INTERRUPTED = 130  # As shells give it for Ctrl-C.
 
@@ -74,9 +75,9 @@ def run(values: flags.FlagValues) -> None:
         raise errors.UsageError(
             f"Received --predictions={values.predictions}, a folder; name a CSV file."
         )
-    endpoint = serving_endpoint.Endpoint(
+    endpoint = endpoint_lib.Endpoint(
         address=values.address
-        or f"127.0.0.1:{serving_endpoint.PROTOCOLS[values.protocol]}",
+        or f"127.0.0.1:{endpoint_lib.PROTOCOLS[values.protocol]}",
         protocol=values.protocol,
         model=values.model,
         version=values.version,
@@ -84,7 +85,7 @@ def run(values: flags.FlagValues) -> None:
         timeout_s=values.timeout_s,
     )
     paths = image_files.list_images(values.images)
-    rows = serving_prediction.predict_paths(
+    rows = predict_lib.predict_paths(
         paths,
         endpoint,
         batch_size=values.batch_size,
@@ -113,7 +114,7 @@ def define_flags(values: flags.FlagValues = flags.FLAGS) -> None:
     flags.DEFINE_enum(
         "protocol",
         "grpc",
-        serving_endpoint.PROTOCOLS,
+        endpoint_lib.PROTOCOLS,
         "Of the server.",
         flag_values=values,
     )
@@ -147,10 +148,10 @@ def main(argv: list[str]) -> None:
     try:
         run(flags.FLAGS)
     except errors.RunError as error:
-        print(f"serve_client: {error}", file=sys.stderr)
+        print(f"client: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:
-        print(f"serve_client: Interrupted.{error}", file=sys.stderr)
+        print(f"client: Interrupted.{error}", file=sys.stderr)
         sys.exit(_INTERRUPTED)
 
 
@@ -175,7 +176,7 @@ def _parse(argv):
             )
     except (flags.Error, errors.UsageError, OSError) as error:
         message = " ".join(str(error).split())
-        print(f"serve_client: {message} See --help.", file=sys.stderr)
+        print(f"client: {message} See --help.", file=sys.stderr)
         sys.exit(errors.UsageError.exit_code)
     return rest
 

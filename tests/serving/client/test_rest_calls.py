@@ -7,8 +7,10 @@ import threading
 
 import pytest
 
-from adafilter_tf import errors
-from tools import serve_client, serving_endpoint, serving_prediction, serving_rest
+from adafilter_tf import client, errors
+from adafilter_tf.serving.client import endpoint as endpoint_lib
+from adafilter_tf.serving.client import predict as predict_lib
+from adafilter_tf.serving.client import rest_calls
 
 REST = {"protocol": "rest", "model": "m", "version": None, "signature": "s"}
 ROW = {"top_k_classes": ["red", "blue"], "top_k_scores": [0.75, 0.25]}
@@ -23,7 +25,7 @@ def test_rest_instance_is_not_larger_than_said(num_bytes):
     encoded = "x" * (4 * math.ceil(num_bytes / 3))
 
     size = len(json.dumps({"image_bytes": {"b64": encoded}}) + ", ")
-    assert size <= serving_rest.wire_size(num_bytes) <= size + 10
+    assert size <= rest_calls.wire_size(num_bytes) <= size + 10
 
 
 @pytest.fixture
@@ -68,8 +70,8 @@ def write_pngs(folder, *names):
 
 
 def predict(paths, address):
-    endpoint = serving_endpoint.Endpoint(address, **REST, timeout_s=300)
-    return serving_prediction.predict_paths(
+    endpoint = endpoint_lib.Endpoint(address, **REST, timeout_s=300)
+    return predict_lib.predict_paths(
         paths, endpoint, batch_size=1, max_message_bytes=2**20, top_k=3
     )
 
@@ -127,7 +129,7 @@ def test_server_lost_midway_keeps_the_file_before_and_says_where_the_rows_are(
     paths = write_pngs(tmp_path, "a", "b")
     (tmp_path / "p.csv").write_text("before")
     with pytest.raises(errors.RunError) as raised:
-        serve_client.save(predict(paths, answer(GOOD)), str(tmp_path / "p.csv"))
+        client.save(predict(paths, answer(GOOD)), str(tmp_path / "p.csv"))
     assert f"UNAVAILABLE for {paths[1]}: " in str(raised.value)
     assert str(raised.value).endswith(f" The rows before are in {tmp_path}/p.csv.tmp.")
     assert (tmp_path / "p.csv").read_text() == "before"
@@ -140,5 +142,5 @@ def test_server_lost_midway_keeps_the_file_before_and_says_where_the_rows_are(
 def test_server_lost_before_the_first_row_leaves_nothing(tmp_path, answer):
     paths = write_pngs(tmp_path, "a")
     with pytest.raises(errors.RunError, match="UNAVAILABLE for .* REST at 8501.$"):
-        serve_client.save(predict(paths, answer("")), str(tmp_path / "p.csv"))
+        client.save(predict(paths, answer("")), str(tmp_path / "p.csv"))
     assert [path.name for path in tmp_path.iterdir()] == ["a"]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from adafilter_tf import errors
-from tools import serving_rows
+from adafilter_tf.serving.client import rows as rows_lib
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -15,7 +15,7 @@ def write_files(folder, sizes):
 
 
 def read_names(paths, **options):
-    batches = serving_rows.read_batches(paths, wire_size=lambda n: n + 10, **options)
+    batches = rows_lib.read_batches(paths, wire_size=lambda n: n + 10, **options)
     return [
         [(path[-1], len(c) if isinstance(c, bytes) else c) for path, c in batch]
         for batch in batches
@@ -67,7 +67,7 @@ def test_valid_images_need_finite_probabilities():
         "top_k_scores": np.array([[np.nan]]),
     }
     with pytest.raises(errors.RunError) as raised:
-        serving_rows.make_rows([("a.png", PNG)], outputs, 3)
+        rows_lib.make_rows([("a.png", PNG)], outputs, 3)
     assert str(raised.value) == (
         "The server gives probabilities that are not finite for a.png; allowed are "
         "finite numbers. The model that it serves is damaged: export it again."

@@ -4,16 +4,18 @@ from collections.abc import Iterator, Sequence
 
 from adafilter_tf import errors
 from adafilter_tf.prediction import Prediction
-from tools import serving_endpoint, serving_grpc, serving_rest, serving_rows
+from adafilter_tf.serving.client import endpoint as endpoint_lib
+from adafilter_tf.serving.client import grpc_calls, rest_calls
+from adafilter_tf.serving.client import rows as rows_lib
 
-_PROTOCOLS = {"grpc": serving_grpc, "rest": serving_rest}
+_PROTOCOLS = {"grpc": grpc_calls, "rest": rest_calls}
 # Of a request, for the names in it.
 _HEAD_BYTES = 1024
 
 
 def predict_paths(
     paths: Sequence[str],
-    endpoint: serving_endpoint.Endpoint,
+    endpoint: endpoint_lib.Endpoint,
     *,
     batch_size: int,
     max_message_bytes: int,
@@ -34,7 +36,7 @@ def predict_paths(
     protocol = _PROTOCOLS[endpoint.protocol]
     num_classes = None
     with protocol.connect(endpoint) as predict:
-        for batch in serving_rows.read_batches(
+        for batch in rows_lib.read_batches(
             paths,
             batch_size=batch_size,
             max_bytes=max_message_bytes - _HEAD_BYTES,
@@ -54,13 +56,11 @@ def predict_paths(
 def _ask(predict, endpoint, batch, top_k):
     sent = [image for image in batch if isinstance(image[1], bytes)]
     if not sent:  # Then none of the files can be sent, and the server is not asked.
-        return [
-            serving_rows.make_error_row(path, reason, top_k) for path, reason in batch
-        ]
+        return [rows_lib.make_error_row(path, reason, top_k) for path, reason in batch]
     try:
         outputs = predict([content for _, content in sent])
-    except serving_endpoint.RequestError as error:
-        raise serving_endpoint.explain(
+    except endpoint_lib.RequestError as error:
+        raise endpoint_lib.explain(
             error, endpoint, [path for path, _ in sent]
         ) from error
-    return serving_rows.make_rows(batch, outputs, top_k)
+    return rows_lib.make_rows(batch, outputs, top_k)

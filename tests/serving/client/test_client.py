@@ -15,13 +15,14 @@ import tensorflow as tf
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
 
 from adafilter_tf import errors
+from adafilter_tf.serving.client import endpoint as endpoint_lib
+from adafilter_tf.serving.client import predict as predict_lib
 from tests.tools import prediction_servicer, served_colours
-from tools import serving_endpoint, serving_prediction
 
 COLOURS = {"a.png": (200, 0, 0), "b.png": (0, 200, 10), "c.png": (5, 10, 250)}
 UNREADABLE = "the server could not read it"
 
-by_protocol = pytest.mark.parametrize("protocol", serving_endpoint.PROTOCOLS)
+by_protocol = pytest.mark.parametrize("protocol", endpoint_lib.PROTOCOLS)
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +51,11 @@ def photos(tmp_path_factory):
 
 def predict(port, paths, *, protocol="grpc", batch_size=16, timeout_s=300, **options):
     spec = {"model": "adafilter", "version": None, "signature": "serving_default"}
-    endpoint = serving_endpoint.Endpoint(
+    endpoint = endpoint_lib.Endpoint(
         f"127.0.0.1:{port}", protocol, **{**spec, **options}, timeout_s=timeout_s
     )
     return list(
-        serving_prediction.predict_paths(
+        predict_lib.predict_paths(
             [str(path) for path in paths],
             endpoint,
             batch_size=batch_size,
@@ -65,7 +66,7 @@ def predict(port, paths, *, protocol="grpc", batch_size=16, timeout_s=300, **opt
 
 
 def run_command(*arguments):
-    command = [sys.executable, "-m", "tools.serve_client", *arguments]
+    command = [sys.executable, "-m", "adafilter_tf.client", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
 
@@ -204,7 +205,7 @@ def test_unreachable_server_is_one_line_and_exit_code_1(photos, tmp_path):
 
     assert result.returncode == 1
     (line,) = result.stderr.splitlines()
-    assert line.startswith("serve_client: 127.0.0.1:1 (grpc), model adafilter, version")
+    assert line.startswith("client: 127.0.0.1:1 (grpc), model adafilter, version")
     assert f"UNAVAILABLE for {photos}/a.png: failed to connect to all" in line
     assert not list(tmp_path.iterdir())
 
@@ -214,7 +215,7 @@ def test_unknown_flag_is_one_line_and_exit_code_2():
 
     assert result.returncode == 2
     assert result.stderr == (
-        "serve_client: Unknown command line flag 'adress'. Did you mean: address ? "
+        "client: Unknown command line flag 'adress'. Did you mean: address ? "
         "See --help.\n"
     )
 

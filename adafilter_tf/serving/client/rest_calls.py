@@ -10,7 +10,7 @@ from urllib import parse
 
 import numpy as np
 
-from tools import serving_endpoint
+from adafilter_tf.serving.client import endpoint as endpoint_lib
 
 # TensorFlow Serving answers by these for its own status codes.
 _STATUSES = {
@@ -32,7 +32,7 @@ def wire_size(num_bytes: int) -> int:
 
 
 @contextlib.contextmanager
-def connect(endpoint: serving_endpoint.Endpoint) -> Iterator[Callable]:
+def connect(endpoint: endpoint_lib.Endpoint) -> Iterator[Callable]:
     """Yields a function from n image files, as bytes, to the outputs by their names.
 
     It raises RequestError when no answer comes. Each request has a connection of its
@@ -65,11 +65,11 @@ def _post(endpoint, path, body):
         return response.status, _read_until(response, deadline)
     except TimeoutError as error:
         reason = f"no answer within {endpoint.timeout_s:g} s"
-        raise serving_endpoint.RequestError("DEADLINE_EXCEEDED", reason) from error
+        raise endpoint_lib.RequestError("DEADLINE_EXCEEDED", reason) from error
     # UnicodeError: of a host name that is too long.
     except (OSError, http.client.HTTPException, UnicodeError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise serving_endpoint.RequestError("UNAVAILABLE", reason) from error
+        raise endpoint_lib.RequestError("UNAVAILABLE", reason) from error
     finally:
         connection.close()
 
@@ -95,14 +95,14 @@ def _read_outputs(status, body):
         answer = None
     if status != 200:
         reason = answer.get("error") if isinstance(answer, dict) else None
-        raise serving_endpoint.RequestError(
+        raise endpoint_lib.RequestError(
             _STATUSES.get(status, f"HTTP status {status}"),
             str(reason or http.client.responses.get(status, "no reason given")),
         )
     rows = answer.get("predictions") if isinstance(answer, dict) else None
     if not isinstance(rows, list):
         text = body[:100].decode("utf-8", "replace")
-        raise serving_endpoint.RequestError(
+        raise endpoint_lib.RequestError(
             "INTERNAL", f'the answer is no JSON with "predictions": {text!r}'
         )
     # A signature of one output gives its values without a name.

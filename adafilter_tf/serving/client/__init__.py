@@ -1,0 +1,1 @@
+"""A client of model servers: requests predictions by gRPC or REST."""
