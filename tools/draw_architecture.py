@@ -21,6 +21,7 @@ COLOURS = {
 }
 # Room: centre of its box (x, row), colour, what it is for.
 ROOMS = {
+    "client": (106, 0, "flags", "asks a model server"),
     "run": (390, 0, "flags", "the command"),
     "api": (570, 0, "flags", "runs from Python"),
     "cli": (480, 1, "flags", "flags, modes, recipes"),

@@ -26,6 +26,14 @@ class Progress:
             if store.has(trial):
                 self._count(trial, store.load(trial))
 
+    def describe(self) -> str:
+        """Returns such as "36 of 630 trials are finished; 1 h 12 min remain"."""
+        finished = self._total - self._remaining.total()
+        line = f"{finished} of {self._total} trials are finished"
+        if not self._seconds:
+            return f"{line}; the first one says how long the others take"
+        return f"{line}; {format_duration(self._estimate_remaining())} remain"
+
     def finish(self, trial: Trial, metrics: Mapping) -> str:
         """Counts a finished trial.
 

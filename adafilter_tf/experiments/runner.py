@@ -20,6 +20,8 @@ from adafilter_tf.experiments.store import Store
 # TensorFlow's processes grow; a new one now and then keeps them small. The executor's
 # own max_tasks_per_child can hang (github.com/python/cpython/issues/115634).
 _TRIALS_PER_PROCESS = 25
+# After so long without a line there is one that says how far it is.
+_SILENCE_S = 10.0
 
 RunTrial = Callable[[list[str], bool], dict]
 
@@ -79,19 +81,50 @@ def run_trials(
     progress = Progress(planned or trials, store, max(workers, 1))
     waiting = collections.deque(trial for trial in trials if not store.has(trial))
     lock = threading.Lock()
+    said = threading.Event()
 
     def finish(trial: Trial, metrics: dict) -> None:
         with lock:
             store.save(trial, metrics)
+            said.set()
             report(progress.finish(trial, metrics))
 
-    if workers:
-        _run_in_processes(waiting, run_trial, finish, workers, initialize)
-    while waiting:
-        trial = waiting.popleft()
-        with _naming(trial):
-            metrics = run_trial(*_arguments(trial))
-        finish(trial, metrics)
+    def say() -> None:
+        with lock:
+            report(progress.describe())
+
+    if waiting:
+        say()
+    with _breaking_silence(said, say):
+        if workers:
+            _run_in_processes(waiting, run_trial, finish, workers, initialize)
+        while waiting:
+            trial = waiting.popleft()
+            with _naming(trial):
+                metrics = run_trial(*_arguments(trial))
+            finish(trial, metrics)
+
+
+@contextlib.contextmanager
+def _breaking_silence(said: threading.Event, say: Callable[[], None]) -> Iterator[None]:
+    """Calls `say` within the context whenever `said` was not set for a while."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            if said.wait(_SILENCE_S):
+                said.clear()
+            elif not ended.is_set():
+                say()
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        said.set()
+        watching.join()
 
 
 def _run_in_processes(waiting, run_trial, finish, workers, initialize) -> None:

@@ -26,3 +26,15 @@ def test_search_shows_the_validation_error(tmp_path):
             "trial 1 of 8, search digits l2_sp setting 1 seed 100: validation error "
             "10.0 %, 10 s; 1 min remain"
         )
+
+
+def test_line_without_a_trial_says_how_far_it_is(tmp_path):
+    plan = make_plan()
+    search = plan.search_trials()
+    with store.open_store(tmp_path, plan) as opened:
+        status = progress.Progress(search, opened, workers=1)
+        assert status.describe() == (
+            "0 of 8 trials are finished; the first one says how long the others take"
+        )
+        status.finish(search[0], make_metrics(seconds=60.0))
+        assert status.describe() == "1 of 8 trials are finished; 7 min remain"

@@ -34,6 +34,7 @@ def opened(tmp_path):
 
 
 def run(trials, results, run_trial, workers=0):
+    """The lines after each trial; the first line of all says how many there are."""
     lines = []
     runner.run_trials(
         trials,
@@ -43,7 +44,8 @@ def run(trials, results, run_trial, workers=0):
         report=lines.append,
         initialize=fake_trials.initialize,
     )
-    return lines
+    assert "trials are finished" in lines[0]
+    return [line for line in lines if line.startswith("trial ")]
 
 
 def test_finished_trials_are_not_run_again_and_a_missing_one_is(opened):
@@ -65,6 +67,8 @@ def test_final_trials_have_the_chosen_setting_and_alone_measure_test_images(open
     plan, lines = fake_trials.make_plan(), []
     options = {"workers": 0, "report": lines.append, "initialize": print}
     runner.run_plan(plan, opened, fake_trials.run_trial, **options)
+    assert lines[0].startswith("0 of 16 trials are finished; the first")
+    lines = [line for line in lines if line.startswith("trial ")]
     assert lines[0].startswith("trial 1 of 16, search digits fine_tuning setting 0")
     assert lines[-1].startswith("trial 16 of 16, final toys l2_sp seed 1: error 20.0 %")
     assert not any("test_accuracy" in opened.load(c) for c in plan.search_trials())
@@ -152,3 +156,20 @@ def wait_until(condition, seconds=600):
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_long_trial_is_not_silent(opened, monkeypatch):
+    monkeypatch.setattr(runner, "_SILENCE_S", 0.05)
+    trials, lines = fake_trials.make_plan().search_trials()[:1], []
+
+    def run_slowly(flags, measure_test):
+        deadline = time.monotonic() + 60
+        while len(lines) < 3 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        return fake_trials.run_trial(flags, measure_test)
+
+    runner.run_trials(
+        trials, opened, run_slowly, workers=0, report=lines.append, initialize=print
+    )
+    assert lines[:3] == 3 * [lines[0]] and lines[0].startswith("0 of 1 trials")
+    assert lines[-1].startswith("trial 1 of 1")
