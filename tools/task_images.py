@@ -13,12 +13,24 @@ import numpy as np
 from adafilter_tf import errors
 
 IMAGE_SIZE = 32
+# Images of their own size are at most this large, in pixels.
+MAX_IMAGE_SIZE = 160
 # Mean absolute difference of the pixels, 0..255, under which two images are one.
 _DUPLICATE_DIFFERENCE = 4.0
 # A PNG of more pixels in height or width is left out.
 _MAX_SIZE = 8192  # Pillow itself refuses 179 million pixels.
 # SVG files are drawn this large and then made small like the others.
 _DRAWN_SIZE = 128
+# Differences are bounded by those of the means over squares of so many pixels.
+_COARSE_STRIDE = 8
+# Beyond what the rounding of the means could change.
+_ROUNDING = 0.01
+_COLORS = "black blue brown cyan gold gray green grey indigo magenta orange pink purple"
+_DIRECTIONS = "bottom down horizontal left right top up vertical"
+_VARIANT_WORDS = re.compile(
+    f"(?<![a-z])({'|'.join([*_COLORS.split(), *_DIRECTIONS.split()])}"
+    "|red|seagreen|teal|turquoise|violet|white|yellow|h|v)(?![a-z])"
+)
 
 
 class UnusableImageError(ValueError):
@@ -33,7 +45,7 @@ class TaskImage:
         class_name: Name of a folder.
         name: Of the file, without its ending; unique within the class.
         group: Images of one group stay together in train or test.
-        pixels: uint8 `[S, S]` (grey) or `[S, S, 3]`, S the same for all of a task.
+        pixels: uint8 `[S, S]` (grey) or `[S, S, 3]`; S is 32, 64, or at most 160.
         split: "train" or "test" where the source says so, otherwise "".
     """
 
@@ -44,11 +56,24 @@ class TaskImage:
     split: str = ""
 
 
-def decode(content: bytes, ending: str, size: int = IMAGE_SIZE) -> np.ndarray:
-    """Reads a PNG or SVG file; returns RGB pixels on white, uint8 `[size, size, 3]`.
+def decode(
+    content: bytes,
+    ending: str,
+    *,
+    size: int = IMAGE_SIZE,
+    max_size: int | None = None,
+) -> np.ndarray:
+    """Reads an image file; returns RGB pixels on white, uint8 `[S, S, 3]`.
 
     The whole image is kept in its proportions; each pixel is a weighted mean of those
     that it replaces (Pillow's reducing Lanczos filter), so that nothing aliases.
+
+    Args:
+        content: Of a file that Pillow reads, or of an SVG file.
+        ending: Of the file's name; ".svg" is drawn.
+        size: S, unless `max_size` is given.
+        max_size: Larger images are reduced to this many pixels and smaller ones keep
+            their longer side; SVG files are drawn this large. None makes all one size.
 
     Raises:
         UnusableImageError: The file is damaged, or too large to be a drawing.
@@ -57,7 +82,7 @@ def decode(content: bytes, ending: str, size: int = IMAGE_SIZE) -> np.ndarray:
     pillow = _import("PIL.Image", "pillow")
     try:
         if ending == ".svg":
-            content = _draw(content)
+            content = _draw(content, max_size or _DRAWN_SIZE)
         with pillow.open(io.BytesIO(content)) as image:
             if max(image.size) > _MAX_SIZE:
                 raise ValueError(f"it has {image.size} pixels")
@@ -67,8 +92,9 @@ def decode(content: bytes, ending: str, size: int = IMAGE_SIZE) -> np.ndarray:
     square = pillow.new("RGBA", (max(image.size),) * 2, "white")
     corner = [(square.width - length) // 2 for length in image.size]
     square.alpha_composite(image, tuple(corner))
-    small = square.convert("RGB").resize((size, size), pillow.Resampling.LANCZOS)
-    return np.asarray(small)
+    if max_size:
+        size = min(max_size, square.width)
+    return np.asarray(_resize(square.convert("RGB"), size))
 
 
 def base_name(name: str) -> str:
@@ -76,19 +102,28 @@ def base_name(name: str) -> str:
     return re.sub(r"[-_.\s\d]+r?$", "", name.lower()) or name
 
 
+def drawing_name(name: str) -> str:
+    """Returns the base name without colors and directions: `led_h_red_01` -> `led`."""
+    words = _VARIANT_WORDS.sub("", name.lower())
+    return base_name(re.sub(r"[-_.\s]+", "_", words).strip("_")) or base_name(name)
+
+
 def drop_near_duplicates(images: Iterable[TaskImage]) -> list[TaskImage]:
-    """Keeps of images that are alike, mirrored or not, the first by class and name."""
-    kept: list[TaskImage] = []
-    for image in sorted(images, key=lambda image: (image.class_name, image.name)):
-        pixels = image.pixels.astype(np.float32)
-        if not kept:
-            seen = np.empty((0, *pixels.shape), np.float32)
-        both = (pixels, pixels[:, ::-1])
-        if any(np.any(_differences(seen, p) < _DUPLICATE_DIFFERENCE) for p in both):
-            continue
-        kept.append(image)
-        seen = np.concatenate([seen, pixels[np.newaxis]])
-    return kept
+    """Keeps of images that are alike, mirrored or not, the first by class and name.
+
+    Copies of 32x32 pixels are compared.
+    """
+    images = sorted(images, key=lambda image: (image.class_name, image.name))
+    if not images:
+        return []
+    copies = np.stack([_small_copy(image.pixels) for image in images])
+    coarse, mirrored = _coarse(copies), _coarse(copies[:, :, ::-1])
+    kept: list[int] = []
+    for number, pixels in enumerate(copies):
+        views = ((pixels, coarse[number]), (pixels[:, ::-1], mirrored[number]))
+        if not any(_is_seen(copies, coarse, kept, view) for view in views):
+            kept.append(number)
+    return [images[number] for number in kept]
 
 
 def select(
@@ -147,14 +182,43 @@ def _import(module, package):
         ) from error
 
 
-def _draw(svg):
+def _draw(svg, width):
     resvg = _import("resvg_py", "resvg-py")
     text = svg.decode("utf-8")
-    return bytes(resvg.svg_to_bytes(svg_string=text, width=_DRAWN_SIZE))
+    return bytes(resvg.svg_to_bytes(svg_string=text, width=width))
 
 
-def _differences(seen, pixels):
-    return np.mean(np.abs(seen - pixels), axis=(1, 2, 3))
+def _resize(image, size):
+    pillow = _import("PIL.Image", "pillow")
+    return image.resize((size, size), pillow.Resampling.LANCZOS)
+
+
+def _small_copy(pixels):
+    """float32 `[32, 32, 3]`."""
+    if len(pixels) != IMAGE_SIZE:
+        pillow = _import("PIL.Image", "pillow")
+        pixels = np.asarray(_resize(pillow.fromarray(pixels), IMAGE_SIZE))
+    return pixels.astype(np.float32)
+
+
+def _coarse(copies):
+    """`[N, 32, 32, 3]` -> means of squares, `[N, 4 * 4 * 3]`."""
+    cells = IMAGE_SIZE // _COARSE_STRIDE
+    shape = (-1, cells, _COARSE_STRIDE, cells, _COARSE_STRIDE, 3)
+    return copies.reshape(shape).mean((2, 4)).reshape(len(copies), -1)
+
+
+def _is_seen(copies, coarse, kept, view):
+    """Whether one of the kept images is like this one.
+
+    Means differ at most as much as the pixels (the triangle inequality), so the pixels
+    of few images are compared, and the answer is that of comparing all.
+    """
+    pixels, means = view
+    bound = np.abs(coarse[kept] - means).mean(1)
+    near = np.array(kept, int)[bound < _DUPLICATE_DIFFERENCE + _ROUNDING]
+    differences = np.mean(np.abs(copies[near] - pixels), axis=(1, 2, 3))
+    return np.any(differences < _DUPLICATE_DIFFERENCE)
 
 
 def _by_class(images):

@@ -41,3 +41,39 @@ def test_mirrored_stamps_and_symbols_are_left_out(tmp_path):
     images = list(clip_art.read_tuxpaint(path))
 
     assert [(image.class_name, image.name) for image in images] == [("animals", "cat")]
+
+
+def test_kinds_are_folders_within_categories(tmp_path):
+    names = [
+        "animals/mammals/cats/cat_red_01.png",
+        "animals/cow.png",
+        "recreation/games/cards/ace.png",
+        "recreation/games/chess.png",
+        "shapes/arrows/arrow_left.png",
+        "transportation/roadsigns/stop.png",
+    ]
+    path = _write(tmp_path, "usr/share/openclipart/png", names)
+
+    things = list(clip_art.read_openclipart_things(path))
+    (sign,) = clip_art.read_openclipart_signs(path)
+
+    assert [(i.class_name, i.name, i.group) for i in things] == [
+        ("animals-mammals", "cats-cat_red_01-png", "cat"),
+        ("recreation-games", "chess-png", "chess"),
+    ]
+    assert (sign.class_name, sign.group) == ("shapes-arrows", "arrow")
+    assert things[0].pixels.shape == (8, 8, 3)  # Their own size.
+    assert not set(clip_art.OPENCLIPART_THINGS) & set(clip_art.OPENCLIPART_SIGNS)
+
+
+def test_two_forms_of_a_stamp_are_one_group(tmp_path):
+    names = ["food/fruit/pear.png", "food/fruit/cartoon/pear2.png", "food/salt.png"]
+    names += ["food/fruit/pear_mirror.png", "symbols/math/plus.png"]
+    path = _write(tmp_path, "usr/share/tuxpaint/stamps", names)
+
+    images = list(clip_art.read_tuxpaint_kinds(path))
+
+    assert [(i.class_name, i.name, i.group) for i in images] == [
+        ("food-fruit", "pear-png", "pear"),
+        ("food-fruit", "cartoon-pear2-png", "pear"),
+    ]

@@ -19,6 +19,11 @@ _ENTRIES = [
     ("1F1E6-1F1E8", _FLAGS, []),
 ]
 
+_SVG = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72">'
+    '<rect width="36" height="72" fill="#0000ff"/></svg>'
+)
+
 
 @pytest.fixture
 def datasource(tmp_path):
@@ -61,10 +66,6 @@ def test_variants_of_a_person_are_one_group_of_the_source(datasource):
 
 def test_openmoji_svg_files_are_drawn(tmp_path):
     pytest.importorskip("resvg_py", reason="resvg-py draws SVG files")
-    svg = (
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 72 72">'
-        '<rect width="36" height="72" fill="#0000ff"/></svg>'
-    )
     entry = {"hexcode": "1F431", "group": "animals-nature", "skintone": ""}
     entries = [
         {**entry, "subgroups": "animal-mammal"},
@@ -72,7 +73,7 @@ def test_openmoji_svg_files_are_drawn(tmp_path):
     ]
     members = {"package/data/openmoji.json": json.dumps(entries).encode()}
     for name in ("1F431", "1F44B-1F3FB"):
-        members[f"package/color/svg/{name}.svg"] = svg.encode()
+        members[f"package/color/svg/{name}.svg"] = _SVG.encode()
     (tmp_path / "a.tgz").write_bytes(package_files.tar(members))
 
     (image,) = emoji.read_openmoji(tmp_path / "a.tgz")
@@ -80,3 +81,47 @@ def test_openmoji_svg_files_are_drawn(tmp_path):
     assert (image.class_name, image.name) == ("animal", "1f431")
     assert image.pixels[16, 8].tolist() == [0, 0, 255]
     assert image.pixels[16, 24].tolist() == [255, 255, 255]
+
+
+def _openmoji(path, codes):
+    """A package of one drawing for each code, all of them mammals."""
+    entry = {"group": "animals-nature", "skintone": "", "subgroups": "animal-mammal"}
+    entries = [{**entry, "hexcode": code} for code in codes]
+    members = {"package/data/openmoji.json": json.dumps(entries).encode()}
+    for code in codes:
+        members[f"package/color/svg/{code}.svg"] = _SVG.encode()
+    path.write_bytes(package_files.tar(members))
+    return path
+
+
+def test_kinds_are_subgroups_and_clock_faces_one_group(tmp_path):
+    pytest.importorskip("resvg_py", reason="resvg-py draws SVG files")
+    path = _openmoji(
+        tmp_path / "a.tgz", ["1F431", "1F550", "1F55F", "1F468-200D-1F3EB"]
+    )
+
+    images = list(emoji.read_openmoji_kinds(path))
+
+    assert [(i.class_name, i.name, i.group) for i in images] == [
+        ("animal-mammal", "1f431", "1F431"),
+        ("animal-mammal", "1f550", "clock"),
+        ("animal-mammal", "1f55f", "clock"),
+    ]
+    assert images[0].pixels.shape == (160, 160, 3)
+
+
+def test_fluent_has_the_classes_of_openmoji(tmp_path):
+    labels = _openmoji(tmp_path / "a.tgz", ["1F431", "2639-FE0F"])
+    names = ("1f431", "2639", "1f1e6-1f1e8")
+    members = {
+        f"package/assets/{name}.webp": package_files.random_png(number)
+        for number, name in enumerate(names)
+    }
+    (tmp_path / "b.tgz").write_bytes(package_files.tar(members))
+
+    images = list(emoji.read_fluent_kinds(tmp_path / "b.tgz", labels))
+
+    assert [(i.class_name, i.name) for i in images] == [
+        ("animal-mammal", "1f431"),
+        ("animal-mammal", "2639-fe0f"),
+    ]

@@ -1,8 +1,10 @@
+import contextlib
 import dataclasses
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 
 from adafilter_tf import errors
 from adafilter_tf.data.sources import image_folder
@@ -78,9 +80,61 @@ def test_interrupted_preparation_leaves_no_task(package_dir, tmp_path, monkeypat
 def test_unknown_task_lists_the_known():
     with pytest.raises(
         errors.UsageError,
-        match="^Received --tasks=cars; allowed are mnist_5k, fashion_",
+        match="^Received --tasks=cars; allowed are small, large, mnist_5k, fashion_",
     ):
         prepare_tasks.parse_names(["mnist_5k", "cars"])
+
+
+def test_group_stands_for_its_tasks():
+    names = prepare_tasks.parse_names(["mnist_5k", "large"])
+
+    assert names[0] == "mnist_5k"
+    assert names[1:] == list(prepare_tasks.LARGE_TASKS)
+    assert not set(prepare_tasks.SMALL_TASKS) & set(prepare_tasks.LARGE_TASKS)
+
+
+def test_large_task_keeps_the_size_and_the_rule_of_its_classes(tmp_path, monkeypatch):
+    members = {
+        f"package/assets/{letter}{number:03d}.jpeg": package_files.random_png(
+            number + start, size
+        )
+        for letter, count, start, size in (("A", 14, 0, 200), ("B", 13, 100, 96))
+        for number in range(count)
+    }
+    members |= {
+        f"package/assets/E{number:03d}.jpeg": package_files.random_png(number + 200, 96)
+        for number in range(110)
+    }
+    content = package_files.tar(members)
+    (tmp_path / "tiny.tgz").write_bytes(content)
+    task = prepare_tasks.TASKS["food_photographs"]
+    task = dataclasses.replace(task, package=package_files.package(content, "tiny.tgz"))
+    monkeypatch.setitem(prepare_tasks.TASKS, "tiny", task)
+
+    prepare_tasks.prepare("tiny", str(tmp_path), str(tmp_path))
+
+    assert prepare_tasks.summarize(tmp_path / "tiny") == (
+        "2 classes, 74 training and 40 test images"
+    )
+    for class_name, size in (("cereals", 160), ("fruits", 96)):
+        (path, *_) = (tmp_path / "tiny" / "train" / class_name).glob("*.png")
+        with Image.open(path) as image:
+            assert image.size == (size, size)
+
+
+def test_package_of_labels_is_fetched_and_read(package_dir, tmp_path, monkeypatch):
+    read_paths = []
+    task = dataclasses.replace(
+        prepare_tasks.TASKS["tiny"],
+        labels=prepare_tasks.TASKS["tiny"].package,
+        read=lambda *paths: read_paths.extend(paths) or [],
+    )
+    monkeypatch.setitem(prepare_tasks.TASKS, "tiny", task)
+
+    with contextlib.suppress(OSError):
+        prepare_tasks.prepare("tiny", str(tmp_path / "data"), package_dir)
+
+    assert [path.name for path in read_paths] == ["tiny.deb", "tiny.deb"]
 
 
 @pytest.mark.slow

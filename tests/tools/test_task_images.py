@@ -1,4 +1,5 @@
 import collections
+import dataclasses
 
 import numpy as np
 import pytest
@@ -49,6 +50,22 @@ def test_shrinking_averages_what_it_replaces():
     assert np.abs(pixels[2:-2, 2:-2].astype(int) - 127).max() <= 3
 
 
+def test_images_of_their_own_size_are_reduced_and_never_enlarged():
+    wide = np.zeros((50, 100, 3))
+    wide[..., 1] = 200
+
+    own = task_images.decode(package_files.png(wide), ".png", max_size=160)
+    reduced = task_images.decode(package_files.png(wide), ".png", max_size=40)
+
+    # Padded with white above and below to 100x100.
+    assert own.shape == (100, 100, 3)
+    np.testing.assert_array_equal(own[:25], 255)
+    np.testing.assert_array_equal(own[25:75] - [0, 200, 0], 0)
+    assert reduced.shape == (40, 40, 3)
+    np.testing.assert_array_equal(reduced[20, 20], [0, 200, 0])
+    np.testing.assert_array_equal(reduced[3, 20], [255, 255, 255])
+
+
 def test_damaged_file_is_unusable():
     with pytest.raises(task_images.UnusableImageError):
         task_images.decode(package_files.random_png(0)[:60], ".png")
@@ -64,6 +81,18 @@ def test_variants_of_a_drawing_share_their_base_name():
     ]
 
 
+def test_drawing_is_one_in_all_colors_and_directions():
+    names = ["led_circle_h_red", "Led_circle_v_green_02", "arrow-left-blue_benji_01"]
+
+    assert [task_images.drawing_name(n) for n in names] == [
+        *["led_circle"] * 2,
+        "arrow_benji",
+    ]
+    # Words within words stay, and so does a name of nothing else.
+    assert task_images.drawing_name("bluebird") == "bluebird"
+    assert task_images.drawing_name("red_2") == "red"
+
+
 def test_mirrored_and_nearly_equal_images_are_dropped():
     first, second = _images(2)
     mirrored = task_images.TaskImage("a", "b", "b", first.pixels[:, ::-1])
@@ -72,6 +101,41 @@ def test_mirrored_and_nearly_equal_images_are_dropped():
     kept = task_images.drop_near_duplicates([mirrored, brighter, second, first])
 
     assert [image.name for image in kept] == ["a0", "a1"]
+
+
+def test_near_duplicates_of_a_larger_size_are_dropped():
+    small, other = _images(2)
+    large = small.pixels.repeat(3, 0).repeat(3, 1)
+    copy = dataclasses.replace(small, name="b", pixels=large)
+    mirrored = dataclasses.replace(other, name="c", pixels=large[:, ::-1])
+
+    kept = task_images.drop_near_duplicates([copy, mirrored, other])
+
+    assert [image.name for image in kept] == ["a1", "b"]
+
+
+def test_dropped_images_are_those_of_comparing_all_pairs():
+    random = np.random.default_rng(3)
+    scenes = random.integers(0, 256, (6, 32, 32, 3))
+    noise = random.integers(0, 18, (60, 32, 32, 3))  # Some pairs differ by 4, or less.
+    shares = random.random((60, 1, 1, 1))
+    pixels = np.clip(scenes.repeat(10, 0) + noise * shares, 0, 255).astype(np.uint8)
+    pixels[::7] = pixels[::7, :, ::-1]
+    images = [
+        task_images.TaskImage("a", f"{number:02d}", "", image)
+        for number, image in enumerate(pixels)
+    ]
+
+    kept = task_images.drop_near_duplicates(images)
+
+    expected: list[int] = []
+    for number, image in enumerate(pixels.astype(float)):
+        earlier = pixels[expected].astype(float)
+        both = [np.abs(earlier - v).mean((1, 2, 3)) for v in (image, image[:, ::-1])]
+        if not np.any(np.array(both) < 4):
+            expected.append(number)
+    assert [int(image.name) for image in kept] == expected
+    assert 6 < len(kept) < 60
 
 
 def test_small_classes_go_and_large_ones_are_cut():
