@@ -1,6 +1,7 @@
 """Drawings and photographs in colour that Debian ships: Openclipart, Tux Paint."""
 
 import pathlib
+import re
 from collections.abc import Iterator, Sequence
 
 from absl import logging
@@ -81,6 +82,7 @@ _SIGN_FOLDERS = ("aiga-symbols", "roadsigns")
 
 _OPENCLIPART_ROOT = "usr/share/openclipart/png"
 _TUXPAINT_ROOT = "usr/share/tuxpaint/stamps"
+_FIRST_WORD = re.compile("[a-z]+")
 _MIRROR_SUFFIX = "_mirror"
 
 
@@ -129,8 +131,8 @@ def read_tuxpaint_kinds(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
 def _read_kinds(path, root, categories):
     """Yields images of their own size whose class is `category-folder`.
 
-    Those that lie in no folder of a category are left out. Drawings whose names differ
-    in a number, color or direction are one group, and so are two forms of one file.
+    Those that lie in no folder of a category are left out. Drawings of a class whose
+    names begin with the same word are one group: cone1_bw, cone_alt and cone_chocolate.
     """
     for (category, *parts), image in _read(
         path, root, categories, task_images.MAX_IMAGE_SIZE
@@ -138,7 +140,8 @@ def _read_kinds(path, root, categories):
         if len(parts) > 1 and tuple(parts[:2]) != _CARDS_FOLDER:
             file = pathlib.PurePath(parts[-1])
             name = "-".join([*parts[1:-1], file.name.replace(".", "-")])
-            group = task_images.drawing_name(file.stem)
+            words = task_images.drawing_name(file.stem)
+            group = first[0] if (first := _FIRST_WORD.match(words)) else words
             yield task_images.TaskImage(f"{category}-{parts[0]}", name, group, image)
 
 

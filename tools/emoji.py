@@ -148,15 +148,17 @@ def _openmoji_entries(path):
 
 
 def _of_subgroup(entries, file, content):
+    """Yields the image of an entry, if any; red and green hearts are one group."""
     entry = entries.get(_plain_code(file.stem))
     if entry is not None:
         code = entry["hexcode"]
         groups = (g for g, codes in _VARIANTS.items() if codes.fullmatch(code))
+        drawing = task_images.drawing_name(entry["annotation"])
         pixels = task_images.decode(
             content, file.suffix, max_size=task_images.MAX_IMAGE_SIZE
         )
         yield task_images.TaskImage(
-            entry["subgroups"], code.lower(), next(groups, code), pixels
+            entry["subgroups"], code.lower(), next(groups, drawing), pixels
         )
 
 

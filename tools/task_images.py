@@ -104,8 +104,8 @@ def base_name(name: str) -> str:
 
 def drawing_name(name: str) -> str:
     """Returns the base name without colors and directions: `led_h_red_01` -> `led`."""
-    words = _VARIANT_WORDS.sub("", name.lower())
-    return base_name(re.sub(r"[-_.\s]+", "_", words).strip("_")) or base_name(name)
+    words = re.sub(r"[-_.\s]+", "_", _VARIANT_WORDS.sub("", name.lower())).strip("_")
+    return base_name(words if re.search("[a-z]", words) else name)
 
 
 def drop_near_duplicates(images: Iterable[TaskImage]) -> list[TaskImage]:

@@ -46,6 +46,7 @@ def test_mirrored_stamps_and_symbols_are_left_out(tmp_path):
 def test_kinds_are_folders_within_categories(tmp_path):
     names = [
         "animals/mammals/cats/cat_red_01.png",
+        "animals/mammals/cat2_bw_ann_park_r.png",
         "animals/cow.png",
         "recreation/games/cards/ace.png",
         "recreation/games/chess.png",
@@ -59,6 +60,7 @@ def test_kinds_are_folders_within_categories(tmp_path):
 
     assert [(i.class_name, i.name, i.group) for i in things] == [
         ("animals-mammals", "cats-cat_red_01-png", "cat"),
+        ("animals-mammals", "cat2_bw_ann_park_r-png", "cat"),
         ("recreation-games", "chess-png", "chess"),
     ]
     assert (sign.class_name, sign.group) == ("shapes-arrows", "arrow")

@@ -83,35 +83,43 @@ def test_openmoji_svg_files_are_drawn(tmp_path):
     assert image.pixels[16, 24].tolist() == [255, 255, 255]
 
 
-def _openmoji(path, codes):
-    """A package of one drawing for each code, all of them mammals."""
+def _openmoji(path, names):
+    """A package of one drawing for each code and name, all of them mammals."""
     entry = {"group": "animals-nature", "skintone": "", "subgroups": "animal-mammal"}
-    entries = [{**entry, "hexcode": code} for code in codes]
+    entries = [{**entry, "hexcode": c, "annotation": n} for c, n in names.items()]
     members = {"package/data/openmoji.json": json.dumps(entries).encode()}
-    for code in codes:
+    for code in names:
         members[f"package/color/svg/{code}.svg"] = _SVG.encode()
     path.write_bytes(package_files.tar(members))
     return path
 
 
-def test_kinds_are_subgroups_and_clock_faces_one_group(tmp_path):
+def test_kinds_are_subgroups_and_variants_of_a_drawing_one_group(tmp_path):
     pytest.importorskip("resvg_py", reason="resvg-py draws SVG files")
-    path = _openmoji(
-        tmp_path / "a.tgz", ["1F431", "1F550", "1F55F", "1F468-200D-1F3EB"]
-    )
+    names = {
+        "1F431": "cat face",
+        "1F550": "one o'clock",
+        "1F55F": "four-thirty",
+        "2764": "red heart",
+        "1F49A": "green heart",
+        "1F468-200D-1F3EB": "man teacher",
+    }
 
-    images = list(emoji.read_openmoji_kinds(path))
+    images = list(emoji.read_openmoji_kinds(_openmoji(tmp_path / "a.tgz", names)))
 
-    assert [(i.class_name, i.name, i.group) for i in images] == [
-        ("animal-mammal", "1f431", "1F431"),
-        ("animal-mammal", "1f550", "clock"),
-        ("animal-mammal", "1f55f", "clock"),
+    assert {image.class_name for image in images} == {"animal-mammal"}
+    assert [(image.name, image.group) for image in images] == [
+        ("1f431", "cat_face"),
+        ("1f550", "clock"),
+        ("1f55f", "clock"),
+        ("2764", "heart"),
+        ("1f49a", "heart"),
     ]
     assert images[0].pixels.shape == (160, 160, 3)
 
 
 def test_fluent_has_the_classes_of_openmoji(tmp_path):
-    labels = _openmoji(tmp_path / "a.tgz", ["1F431", "2639-FE0F"])
+    labels = _openmoji(tmp_path / "a.tgz", {"1F431": "cat", "2639-FE0F": "face"})
     names = ("1f431", "2639", "1f1e6-1f1e8")
     members = {
         f"package/assets/{name}.webp": package_files.random_png(number)

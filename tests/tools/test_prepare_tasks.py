@@ -1,5 +1,5 @@
-import contextlib
 import dataclasses
+import pathlib
 import subprocess
 import sys
 
@@ -122,19 +122,24 @@ def test_large_task_keeps_the_size_and_the_rule_of_its_classes(tmp_path, monkeyp
             assert image.size == (size, size)
 
 
-def test_package_of_labels_is_fetched_and_read(package_dir, tmp_path, monkeypatch):
-    read_paths = []
-    task = dataclasses.replace(
-        prepare_tasks.TASKS["tiny"],
-        labels=prepare_tasks.TASKS["tiny"].package,
-        read=lambda *paths: read_paths.extend(paths) or [],
-    )
-    monkeypatch.setitem(prepare_tasks.TASKS, "tiny", task)
+def test_package_of_labels_is_checked_and_read(package_dir, tmp_path, monkeypatch):
+    task = prepare_tasks.TASKS["tiny"]
+    content = package_files.tar({"labels.json": b"{}"})
+    pathlib.Path(package_dir, "labels.tgz").write_bytes(content)
+    files = []
 
-    with contextlib.suppress(OSError):
-        prepare_tasks.prepare("tiny", str(tmp_path / "data"), package_dir)
+    def read(path, labels_path):
+        files.extend([path.name, labels_path.name])
+        return task.read(path)
 
-    assert [path.name for path in read_paths] == ["tiny.deb", "tiny.deb"]
+    labels = package_files.package(content, "labels.tgz")
+    labeled = dataclasses.replace(task, read=read, labels=labels)
+    monkeypatch.setitem(prepare_tasks.TASKS, "labeled", labeled)
+
+    prepare_tasks.prepare("labeled", str(tmp_path), package_dir)
+
+    assert files == ["tiny.deb", "labels.tgz"]
+    assert prepare_tasks.summarize(tmp_path / "labeled").startswith("2 classes, 14")
 
 
 @pytest.mark.slow
