@@ -20,6 +20,8 @@ WESNOTH = packages.Package(
 _ROOT = "usr/share/games/wesnoth/1.16/data/core"
 _IMAGE = re.compile(r'^\s*image="?units/([^"~:{\[\n]+)\.png', re.MULTILINE)
 _RACE = re.compile(r"^\s*race=(\w+)", re.MULTILINE)
+# A definition's own macro for the folder of its pictures.
+_FOLDER = re.compile(r"#define PATH_TEMP\s+(\S+?)\s*#enddef")
 _GENDER = re.compile(r"\+(female|male)$")
 
 
@@ -33,6 +35,8 @@ def read(path: pathlib.Path) -> Iterator[task_images.TaskImage]:
     for name, content in packages.read(path, f"{_ROOT}/*units/*"):
         if name.endswith(".cfg"):
             text = content.decode("utf-8")
+            if folder := _FOLDER.search(text):
+                text = text.replace("{PATH_TEMP}", folder[1])
             figure, race = _IMAGE.search(text), _RACE.search(text)
             if figure and race:
                 races[figure[1]] = race[1]

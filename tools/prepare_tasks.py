@@ -57,6 +57,7 @@ class Task:
         test_share: Of each class, 0..1; not used where the source has splits.
         min_images: Classes with fewer are left out.
         max_images: The most that are kept of a class.
+        min_split_images: Classes with fewer in train or test are left out.
         has_duplicates: Whether images that are alike are dropped; colour images only.
         labels: A second package that names the classes; `read` gets its file, too.
     """
@@ -67,6 +68,7 @@ class Task:
     test_share: float = 0.35
     min_images: int = 30
     max_images: int = 300
+    min_split_images: int = 0
     has_duplicates: bool = True
     labels: packages.Package | None = None
 
@@ -117,14 +119,21 @@ SMALL_TASKS = {
 _REDUCED = (
     "put on white squares, at most 160x160 pixels, near duplicates left out; of each "
     "class of 14 or more at most 100, the others left out; split into train and test "
-    "by a hash of the names of the drawings."
+    "by a hash of the names of the drawings, classes with fewer than 5 in one left out."
 )
 
 
 def _large(package, read, changes, labels=None):
-    """A task of all classes of 14 or more images: 9 or so train, 5 or so test."""
-    changes = f"{changes}; {_REDUCED}"
-    return Task(package, read, changes, min_images=14, max_images=100, labels=labels)
+    """A task of all classes that have 14 images, of which 5 can be set apart."""
+    return Task(
+        package,
+        read,
+        f"{changes}; {_REDUCED}",
+        min_images=14,
+        max_images=100,
+        min_split_images=5,
+        labels=labels,
+    )
 
 
 # Each class that the source has, by one rule that was set before any training.
@@ -210,9 +219,11 @@ def prepare(name: str, data_dir: str, package_dir: str | None) -> bool:
     images = task_images.select(
         images, min_images=task.min_images, max_images=task.max_images
     )
+    images = task_images.assign_splits(images, task.test_share)
+    images = task_images.drop_unsplit(images, task.min_split_images)
     partial = folder.with_name(f".{name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    task_images.write(task_images.assign_splits(images, task.test_share), partial)
+    task_images.write(images, partial)
     (partial / "LICENCE.txt").write_text(_describe_licence(name), encoding="utf-8")
     atomic.publish(partial, folder)
     return True

@@ -163,6 +163,20 @@ def assign_splits(images: Iterable[TaskImage], test_share: float) -> list[TaskIm
     return result
 
 
+def drop_unsplit(images: Iterable[TaskImage], min_images: int) -> list[TaskImage]:
+    """Drops classes of fewer than `min_images` in train or in test.
+
+    So few are left where most images of a class are variants of one drawing.
+    """
+    images = list(images)
+    counts = collections.Counter((image.class_name, image.split) for image in images)
+    return [
+        image
+        for image in images
+        if all(counts[image.class_name, s] >= min_images for s in ("train", "test"))
+    ]
+
+
 def write(images: Iterable[TaskImage], folder: pathlib.Path) -> None:
     """Writes `<split>/<class>/<name>.png` below a folder."""
     pillow = _import("PIL.Image", "pillow")
