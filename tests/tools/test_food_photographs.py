@@ -1,4 +1,4 @@
-from tests.tools import package_files
+from tests.files import package_files
 from tools import food_photographs
 
 
