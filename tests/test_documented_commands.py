@@ -69,6 +69,8 @@ RUN_ELSEWHERE = {
     "::test_documented_row_is_current",
     r"python -m tools.prepare_tasks": "tests/tools/test_prepare_tasks.py"
     "::test_prepared_folder_is_what_the_dataset_flag_reads",
+    r"python -m tools.prepare_tasks --tasks=large": "tests/tools/test_prepare_tasks.py"
+    "::test_large_task_keeps_the_size_and_the_rule_of_its_classes",
     r"python -m tools.prepare_paper .*": "tests/tools/test_prepare_paper.py"
     "::test_aircraft_has_the_official_splits_by_variant",
     r"python -m tools.reproduce_paper .*": "tests/tools/test_reproduce_paper.py"
