@@ -148,8 +148,8 @@ def _openmoji_entries(path):
 
 
 def _of_subgroup(entries, file, content):
-    """Yields the image of an entry, if any; red and green hearts are one group."""
-    entry = entries.get(_plain_code(file.stem))
+    """Yields the first image of an entry, if any; red and green hearts are a group."""
+    entry = entries.pop(_plain_code(file.stem), None)
     if entry is not None:
         code = entry["hexcode"]
         groups = (g for g, codes in _VARIANTS.items() if codes.fullmatch(code))

@@ -16,7 +16,7 @@ import dataclasses
 import pathlib
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from absl import app, flags
 
@@ -57,7 +57,7 @@ class Task:
         test_share: Of each class, 0..1; not used where the source has splits.
         min_images: Classes with fewer are left out.
         max_images: The most that are kept of a class.
-        min_split_images: Classes with fewer in train or test are left out.
+        min_split_images: Of "train" and "test"; classes with fewer are left out.
         has_duplicates: Whether images that are alike are dropped; colour images only.
         labels: A second package that names the classes; `read` gets its file, too.
     """
@@ -68,7 +68,7 @@ class Task:
     test_share: float = 0.35
     min_images: int = 30
     max_images: int = 300
-    min_split_images: int = 0
+    min_split_images: Mapping[str, int] = dataclasses.field(default_factory=dict)
     has_duplicates: bool = True
     labels: packages.Package | None = None
 
@@ -119,19 +119,20 @@ SMALL_TASKS = {
 _REDUCED = (
     "put on white squares, at most 160x160 pixels, near duplicates left out; of each "
     "class of 14 or more at most 100, the others left out; split into train and test "
-    "by a hash of the names of the drawings, classes with fewer than 5 in one left out."
+    "by a hash of the names of the drawings, classes with fewer than 9 training or 5 "
+    "test images left out."
 )
 
 
 def _large(package, read, changes, labels=None):
-    """A task of all classes that have 14 images, of which 5 can be set apart."""
+    """A task of all classes that have 14 images, 9 to train and 5 to test at least."""
     return Task(
         package,
         read,
         f"{changes}; {_REDUCED}",
         min_images=14,
         max_images=100,
-        min_split_images=5,
+        min_split_images={"train": 9, "test": 5},
         labels=labels,
     )
 

@@ -6,7 +6,7 @@ import hashlib
 import io
 import pathlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 
@@ -163,8 +163,10 @@ def assign_splits(images: Iterable[TaskImage], test_share: float) -> list[TaskIm
     return result
 
 
-def drop_unsplit(images: Iterable[TaskImage], min_images: int) -> list[TaskImage]:
-    """Drops classes of fewer than `min_images` in train or in test.
+def drop_unsplit(
+    images: Iterable[TaskImage], min_images: Mapping[str, int]
+) -> list[TaskImage]:
+    """Drops classes of fewer than `min_images[split]` images in a split.
 
     So few are left where most images of a class are variants of one drawing.
     """
@@ -173,7 +175,7 @@ def drop_unsplit(images: Iterable[TaskImage], min_images: int) -> list[TaskImage
     return [
         image
         for image in images
-        if all(counts[image.class_name, s] >= min_images for s in ("train", "test"))
+        if all(counts[image.class_name, s] >= min_images[s] for s in min_images)
     ]
 
 

@@ -181,13 +181,13 @@ def test_a_group_is_never_in_both_splits():
 def test_class_without_enough_images_in_either_split_is_dropped():
     images = _images(5, "a", "train") + _images(3, "a", "test")
     images += _images(9, "b", "train") + _images(2, "b", "test")
-    images += _images(7, "c", "test")
+    images += _images(4, "c", "train") + _images(7, "c", "test")
 
-    kept = task_images.drop_unsplit(images, 3)
+    kept = task_images.drop_unsplit(images, {"train": 5, "test": 3})
 
     assert {image.class_name for image in kept} == {"a"}
     assert len(kept) == 8
-    assert task_images.drop_unsplit(images, 0) == images
+    assert task_images.drop_unsplit(images, {}) == images
 
 
 def test_split_of_the_source_is_kept():
