@@ -247,8 +247,8 @@ DEFECTS = (
     ),
     Defect(
         OPTIMIZERS,
-        "schedule(options.gate_learning_rate)",
-        "schedule(options.learning_rate)",
+        '{"gates": options.gate_learning_rate,',
+        '{"gates": options.learning_rate,',
         TEST_OPTIMIZERS,
     ),
     Defect(
@@ -258,9 +258,9 @@ DEFECTS = (
     Defect("optim/stages.py", "max(1, wanted)", "wanted", TEST_OPTIMIZERS),
     Defect(LOOP, "ema.apply_average(trained)", "pass", TEST_LOOP),
     Defect(
-        LOOP,
-        "steps=end - start, start_step=start",
-        "steps=end - start, start_step=0",
+        "training/stage_program.py",
+        "compile_stage(trained, plan, steps=len(steps), start_step=steps.start)",
+        "compile_stage(trained, plan, steps=len(steps), start_step=0)",
         TEST_LOOP,
     ),
     Defect(LOOP, "start = resume.step", "pass", TEST_LOOP + " runs/test_resume.py"),
@@ -272,8 +272,8 @@ DEFECTS = (
     ),
     Defect(
         LOOP,
-        "total_steps=steps.stop,\n            start_step=steps.start,",
-        "total_steps=steps.stop - steps.start,",
+        "total_steps=part.stop,\n            start_step=part.start,",
+        "total_steps=part.stop - part.start,",
         TEST_LOOP + " runs/test_resume.py",
     ),
     Defect(

@@ -33,6 +33,7 @@ WITHOUT_EXAMPLE = {
     "Run",
     "fit",
     "load_run",
+    "compare_runs",
     # Shown by the examples of what takes them.
     "Stage",
     "train_all",

@@ -101,7 +101,7 @@ def test_page_says_what_the_test_gave_and_is_made_again_when_damaged(gated, capl
 def test_page_that_is_not_wanted_or_too_slow_is_not_written(tmp_path, caplog):
     folder = run_folders.make_run(tmp_path, method="fine_tuning")
     test = splits.read_splits(folder.splits).test
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="absl")
     short = METRICS | {"method": "fine_tuning", "train_seconds": 3.0}
     for given in ("--report=never", "--report=auto"):
         values = read_flags(folder, given)

@@ -24,7 +24,7 @@ def test_malformed_flagfiles(command, amount, count, tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for name in MODES:
         mode = importlib.import_module(f"adafilter_tf.cli.modes.{name}")
-        monkeypatch.setattr(mode, "run", lambda values: None)
+        monkeypatch.setattr(mode, "run", lambda values, started=None: None)
     path = tmp_path / "broken.cfg"
     for number in range(amount(500, 100)):
         config = CONFIGS[number % len(CONFIGS)]

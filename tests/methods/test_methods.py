@@ -19,6 +19,7 @@ def test_hyperparameters_are_the_keyword_arguments():
         "gate_noise",
         "tuned_penalty",
         "dependence_penalty",
+        "inference_gates",
     )
 
 

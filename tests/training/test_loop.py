@@ -48,6 +48,7 @@ def fit(
     callbacks=(),
     resume=None,
     parts=TWO_STAGES,
+    optimizer=OPTIMIZER,
     momentum=0.9,
     **options,
 ):
@@ -62,7 +63,7 @@ def fit(
     )
     found = trainer.fit(
         pipeline.TrainingInput(few_digits, SPEC, seed=3),
-        training.TrainingPlan(parts, OPTIMIZER, finish=finish),
+        training.TrainingPlan(parts, optimizer, finish=finish),
         callbacks=callbacks,
         resume=resume or training.ResumePoint(),
     )
@@ -200,6 +201,8 @@ def test_fixed_batch_norms_keep_their_statistics_and_train_their_terms(few_digit
     model, _ = fit(
         few_digits,
         parts=stages.train_all(),
+        # Statistics of other images: high rates diverge.
+        optimizer=optimizers.scale_rates(OPTIMIZER, 0.01),
         batch_norm="fixed",
         callbacks=[Start()],
     )
@@ -207,4 +210,4 @@ def test_fixed_batch_norms_keep_their_statistics_and_train_their_terms(few_digit
     for before, after in zip(start, read(model), strict=True):
         np.testing.assert_array_equal(after[0], before[0])
         np.testing.assert_array_equal(after[1], before[1])
-        assert np.abs(after[2] - before[2]).max() > 1e-4
+        assert np.abs(after[2] - before[2]).max() > 1e-6
