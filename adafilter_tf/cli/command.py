@@ -10,6 +10,7 @@ import dataclasses
 import pathlib
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 
 from absl import app, flags
@@ -54,9 +55,7 @@ COMMANDS = {
     "export": Command("export", ("output_dir",), "writes the next SavedModel"),
     "serve": Command("serve", ("output_dir",), "serves its export by REST"),
     "demo": Command("demo", ("output_dir",), "opens a page to drop pictures on"),
-    "compare": Command(
-        "compare", ("runs",), "compares runs, or methods over tasks and seeds", 0
-    ),
+    "compare": Command("compare", ("runs",), "compares finished runs, or methods", 0),
     "search": Command(
         "search", ("dataset",), "tunes hyper-parameters", 0, suffix="_search"
     ),
@@ -136,8 +135,10 @@ def describe_commands() -> str:
         "DATA is a folder with a folder of images per class, or any other --dataset.",
         "RUN is a folder that `train` wrote, by default runs/<name of DATA>.",
         "`adafilter train --help` lists flags, --help=all all of them;",
-        "--flagfile=NAME reads flags from a file, or from a packaged one: "
-        + ", ".join(list_configs()) + ".",
+        *textwrap.wrap(
+            "--flagfile=NAME reads flags from a file, or from a packaged one: "
+            + ", ".join(list_configs()) + ".", 79,
+        ),
         f"`adafilter {_COMPLETION} bash` (or zsh) prints the shell's completion.",
     ]  # fmt: skip
     return "\n".join(lines)
