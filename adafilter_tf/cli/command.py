@@ -55,7 +55,7 @@ COMMANDS = {
     "export": Command("export", ("output_dir",), "writes the next SavedModel"),
     "serve": Command("serve", ("output_dir",), "serves its export by REST"),
     "demo": Command("demo", ("output_dir",), "opens a page to drop pictures on"),
-    "compare": Command("compare", ("runs",), "compares finished runs, or methods", 0),
+    "compare": Command("compare", ("runs",), "compares runs, or methods", 0),
     "search": Command(
         "search", ("dataset",), "tunes hyper-parameters", 0, suffix="_search"
     ),
@@ -128,7 +128,7 @@ def describe_commands() -> str:
     """Returns the help of the program."""
     lines = ["Fine-tunes image classifiers, uses and compares them.", ""]
     for name, command in COMMANDS.items():
-        lines.append(f"  {f'adafilter {name} {_describe_words(command)}':48}"
+        lines.append(f"  {f'adafilter {name} {_describe_words(command)}':46}"
                      f"{command.text}")  # fmt: skip
     lines += [
         "",
