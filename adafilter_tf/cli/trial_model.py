@@ -13,6 +13,7 @@ from adafilter_tf.cli import flagfile, settings, training_settings
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.evaluation import feature_probe, gate_interventions
 from adafilter_tf.models import gate_io, initialization
+from adafilter_tf.training import feature_cache
 
 # They change numbers in a traced program, not the program.
 _SET_ANEW = ("seed", "learning_rate", "head_learning_rate", "gate_learning_rate")
@@ -44,6 +45,10 @@ class TrialModel:
         ]
         self._spec = settings.image_spec(values, self.model)
         self._batch_size = values.batch_size
+        hard = ("learned", "all_tuned", "all_frozen")
+        self._blends = self.has_gates and (
+            values.gate_policy not in hard or values.gate_noise > 0
+        )
         self.score = evaluation.create_scorer(
             self.model, self._spec, batch_size=values.batch_size
         )
@@ -64,9 +69,12 @@ class TrialModel:
 
     @functools.cached_property
     def _read_features(self) -> Callable[[Sequence[str]], np.ndarray]:
-        return feature_probe.create_reader(
+        read = feature_probe.create_reader(
             self.model, self._spec, batch_size=self._batch_size
         )
+        # At its start the network is the pre-trained one, whatever the seed: to the
+        # last digit, unless gates blend two equal numbers.
+        return read if self._blends else feature_cache.Memory(read)
 
     def begin(self, values: flags.FlagValues, splits: Splits) -> None:
         """Gives the model the weights with which a trial begins.

@@ -3,7 +3,7 @@
 import functools
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 import numpy as np
@@ -13,6 +13,7 @@ from absl import logging
 from adafilter_tf import distribution, errors
 from adafilter_tf.data import augmentation as augmentation_lib
 from adafilter_tf.data import pipeline
+from adafilter_tf.data.decoding import preprocessing
 from adafilter_tf.models import freezing, graph, trunk
 
 
@@ -39,7 +40,8 @@ def cache(
     """
     check(model, data)
     frozen, rest = split(model)
-    features = compute(frozen, data, batch_size=batch_size)
+    reader = create_reader(frozen, data.spec, batch_size=batch_size)
+    features = compute(frozen, data, reader)
     return rest, functools.partial(pipeline.feature_dataset, features, data)
 
 
@@ -81,25 +83,70 @@ def split(model: keras.Model) -> tuple[keras.Model, keras.Model]:
     return parts
 
 
+class Memory:
+    """Remembers the features of images, by their paths.
+
+    Args:
+        read: From paths to features [n, ...], which stay what they are.
+
+    Example:
+        >>> seen = []
+        >>> def read(paths):
+        ...     seen.extend(paths)
+        ...     return np.array([[len(path)] for path in paths])
+        >>> memory = Memory(read)
+        >>> memory(["a", "bc"]).tolist(), memory(["bc", "def"]).tolist(), seen
+        ([[1], [2]], [[2], [3]], ['a', 'bc', 'def'])
+    """
+
+    def __init__(self, read: Callable[[Sequence[str]], np.ndarray]):
+        self._read = read
+        self._found: dict[str, np.ndarray] = {}
+
+    def __call__(self, paths: Sequence[str]) -> np.ndarray:
+        """Returns the features of images, [n, ...]."""
+        missing = [path for path in dict.fromkeys(paths) if path not in self._found]
+        if missing:
+            self._found.update(zip(missing, self._read(missing), strict=True))
+        return np.stack([self._found[path] for path in paths])
+
+
+def create_reader(
+    frozen: keras.Model, spec: preprocessing.ImageSpec, *, batch_size: int
+) -> Callable[[Sequence[str]], np.ndarray]:
+    """Returns the function from image paths to their features, [n, ...].
+
+    Args:
+        frozen: The first part of `split`.
+        spec: How an image becomes pixels.
+        batch_size: Images that the frozen layers see at a time.
+    """
+
+    def read(paths: Sequence[str]) -> np.ndarray:
+        images = pipeline.evaluation_dataset(paths, spec, batch_size=batch_size)
+        return frozen.predict(images, verbose=0)[: len(paths)]
+
+    return read
+
+
 def compute(
-    frozen: keras.Model, data: pipeline.TrainingInput, *, batch_size: int
+    frozen: keras.Model,
+    data: pipeline.TrainingInput,
+    read: Callable[[Sequence[str]], np.ndarray],
 ) -> np.ndarray:
     """Returns the features of the training images, [n, ...].
 
     Args:
         frozen: The first part of `split`.
         data: Whose training images are read.
-        batch_size: Images that the frozen layers see at a time.
+        read: Made by `create_reader`.
 
     Raises:
         RunError: When the features do not fit into the free memory.
     """
     examples = data.splits.train
     _check_memory(frozen, len(examples))
-    images = pipeline.evaluation_dataset(
-        examples.paths, data.spec, batch_size=batch_size
-    )
-    features = frozen.predict(images, verbose=0)[: len(examples)]
+    features = read(examples.paths)
     logging.info(
         "Keeping the features of %d training images behind %s in memory: %.1f MiB.",
         len(examples),

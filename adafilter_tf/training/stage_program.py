@@ -24,14 +24,16 @@ class StageProgram:
 
     Args:
         model: Made in its strategy's scope.
-        reusable: Whether `prepare` may use again what it compiled before. For a model
-            of which every stage trains the same layers.
+        reusable: Whether `prepare` may use again what it compiled before, and the
+            features of images that it has seen. For a model of which every stage trains
+            the same layers and whose frozen layers keep their weights.
     """
 
     def __init__(self, model: keras.Model, *, reusable: bool = False):
         self._model = model
         self._reusable = reusable
-        self._parts: tuple[keras.Model, keras.Model] | None = None
+        # The frozen layers, those behind them, and what remembers features.
+        self._trunk: tuple[keras.Model, keras.Model, Callable] | None = None
         self._compiled: _Compiled | None = None
 
     def prepare(
@@ -66,10 +68,14 @@ class StageProgram:
         if not options.cache_frozen_features:
             return self._model, functools.partial(pipeline.training_dataset, data)
         feature_cache.check(self._model, data)
-        if self._parts is None or not self._reusable:
-            self._parts = feature_cache.split(self._model)
-        frozen, rest = self._parts
-        features = feature_cache.compute(frozen, data, batch_size=options.batch_size)
+        if self._trunk is None or not self._reusable:
+            frozen, rest = feature_cache.split(self._model)
+            read = feature_cache.create_reader(
+                frozen, data.spec, batch_size=options.batch_size
+            )
+            self._trunk = frozen, rest, feature_cache.Memory(read)
+        frozen, rest, remember = self._trunk
+        features = feature_cache.compute(frozen, data, remember)
         return rest, functools.partial(pipeline.feature_dataset, features, data)
 
 
