@@ -57,6 +57,7 @@ RUN_ELSEWHERE = {
     "::test_flowers_config_trains_on_mock_data",
     r"python -m adafilter_tf.run --flagfile=configs/paper/.*": "tests/cli/"
     "test_paper_configs.py::test_flagfile_resolves",
+    r"adafilter \d.*": "reason: a row of a table that is printed",
     r"python -m adafilter_tf.run --flagfile=configs/compare_small.cfg.*": "tests/cli/"
     "modes/test_compare.py::test_comparison_leaves_tables_plot_and_every_trial",
     r"python -m adafilter_tf.run .*--dataset=vtab:.*": "reason: needs the network; "
