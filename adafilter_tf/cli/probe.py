@@ -45,9 +45,12 @@ def start(
         measured = _measure(values, model, data, dict(data.splits.items()))
         # What the chief computed, to the last bit.
         found = team.broadcast_from_chief(lambda: _write(measured, path))
+        accuracies = measured.list_metrics().items()
         logging.info(
-            "Measured a linear classifier on the frozen features: %s.",
-            measured.list_metrics(),
+            "Accuracy of a linear classifier on the frozen features: %s.",
+            ", ".join(
+                f"{name.split('_')[1]} {100 * x:.1f} %" for name, x in accuracies
+            ),
         )
     probe = feature_probe.FeatureProbe(**found)
     if values.head_init == "probe":
