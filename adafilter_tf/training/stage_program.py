@@ -67,8 +67,10 @@ class StageProgram:
     def _split(self, data, options):
         if not options.cache_frozen_features:
             return self._model, functools.partial(pipeline.training_dataset, data)
+        if not self._reusable:
+            return feature_cache.cache(self._model, data, batch_size=options.batch_size)
         feature_cache.check(self._model, data)
-        if self._trunk is None or not self._reusable:
+        if self._trunk is None:
             frozen, rest = feature_cache.split(self._model)
             read = feature_cache.create_reader(
                 frozen, data.spec, batch_size=options.batch_size
