@@ -145,12 +145,14 @@ class RateTrials:
         self._score = evaluation.create_scorer(
             model, data.spec, batch_size=options.batch_size
         )
-        # The stages of a method train different layers, each a program of its own.
+        # The stages of a method train different layers, each a program of its own; on
+        # several devices programs were not tried with other rates.
         self._trainer = training.Trainer(
             model,
             options,
             score=self._score,
-            reusable=len(plan.stages) == 1,
+            reusable=len(plan.stages) == 1
+            and model.distribute_strategy.num_replicas_in_sync == 1,
             quiet=True,
         )
 
