@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+from collections.abc import Callable
 
 import keras
 from absl import flags, logging
@@ -59,12 +60,22 @@ def start(
 
 
 def start_head(
-    values: flags.FlagValues, model: keras.Model, data: pipeline.TrainingInput
+    values: flags.FlagValues,
+    model: keras.Model,
+    data: pipeline.TrainingInput,
+    read: Callable | None = None,
 ) -> None:
-    """Starts the head of a training in memory as --head_init says."""
+    """Starts the head of a training in memory as --head_init says.
+
+    Args:
+        values: The run's flags.
+        model: Not trained yet.
+        data: Of the run.
+        read: See `feature_probe.measure`.
+    """
     if values.head_init == "probe":
         splits = {"train": data.splits.train, "validation": data.splits.validation}
-        _measure(values, model, data, splits).start_head(model)
+        _measure(values, model, data, splits, read).start_head(model)
 
 
 def is_cheap(num_images: int, options: training.TrainingOptions) -> bool:
@@ -98,9 +109,14 @@ def _is_wanted(values, data, options) -> bool:
     return is_cheap(num_images, options)
 
 
-def _measure(values, model, data, splits) -> feature_probe.FeatureProbe:
+def _measure(values, model, data, splits, read=None) -> feature_probe.FeatureProbe:
     return feature_probe.measure(
-        model, splits, data.spec, batch_size=values.batch_size, seed=values.seed
+        model,
+        splits,
+        data.spec,
+        batch_size=values.batch_size,
+        seed=values.seed,
+        read=read,
     )
 
 

@@ -9,7 +9,7 @@ import tensorflow as tf
 from absl import flags
 
 from adafilter_tf import evaluation, methods, training
-from adafilter_tf.cli import flagfile, settings, training_settings
+from adafilter_tf.cli import flagfile, probe, settings, training_settings
 from adafilter_tf.data.examples import Splits
 from adafilter_tf.evaluation import feature_probe, gate_interventions
 from adafilter_tf.models import gate_io, initialization
@@ -87,15 +87,8 @@ class TrialModel:
             variable.assign(array)
         initialization.initialize(self.model, values.seed)
         if values.head_init == "probe":
-            seen = {"train": splits.train, "validation": splits.validation}
-            feature_probe.measure(
-                self.model,
-                seen,
-                self._spec,
-                batch_size=self._batch_size,
-                seed=values.seed,
-                read=self._read_features,
-            ).start_head(self.model)
+            data = settings.training_input(values, self.model, splits)
+            probe.start_head(values, self.model, data, self._read_features)
 
 
 # What the last trial of this process left.

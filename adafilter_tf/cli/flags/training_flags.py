@@ -10,6 +10,7 @@ def define(kinds: Definer) -> None:
     _define_length(kinds)
     _define_start(kinds)
     _define_optimizer(kinds)
+    _define_batch_norm(kinds)
     _define_loss(kinds)
     _define_devices(kinds)
 
@@ -133,6 +134,9 @@ def _define_optimizer(kinds: Definer) -> None:
         "large, except for batch norms.",
         lower_bound=1,
     )
+
+
+def _define_batch_norm(kinds: Definer) -> None:
     kinds.enum(
         "batch_norm",
         "adapt",
